@@ -1,0 +1,34 @@
+"""``frameworkctl plugins [--json] [--plugins LIST]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ..errors import ConfigError
+from ..plugins import PluginHost, discover, select
+from ..plugins.discovery import stale_builtins
+from ..plugins.report import as_json, as_table
+from ..plugins.selection import split
+from .parser import peek
+
+
+def run(argv: list[str]) -> int:
+    """Load everything that is on, print the report; exit status 1 when something failed."""
+    parser = argparse.ArgumentParser(prog="frameworkctl plugins", description="Show every plugin and what became of it.")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--plugins", action="extend", nargs="+", default=[], help="the list that serve would get")
+    parser.add_argument("--config", help="the config file that serve would get")
+    args = parser.parse_args(argv)
+    host = PluginHost.from_selection(select(discover(), split(peek(argv, "plugins"))))
+    failed = False
+    try:
+        host.load_everything()
+    except ConfigError as e:
+        print(f"frameworkctl: {e}", file=sys.stderr)
+        failed = True
+    print(as_json(host.records) if args.json else as_table(host.records))
+    stale = stale_builtins()
+    if stale:
+        print(f"frameworkctl: {stale}", file=sys.stderr)
+    return 1 if failed or any(r.state == "failed" for r in host.records) else 0

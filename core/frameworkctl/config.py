@@ -1,0 +1,93 @@
+"""The one tree of options: command line, config file and environment are three ways to fill it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Size = Annotated[int, msgspec.Meta(ge=0, extra={"size": True})]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+def opt(group: str, help: str) -> msgspec.Meta:
+    """Where an option stands in ``--help`` and what is said of it there."""
+    return msgspec.Meta(extra={"group": group, "help": help})
+
+
+class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How one model is run. Flags set these for all models, a ``models:`` entry of the config file for one."""
+
+    dtype: Annotated[
+        Literal["auto", "float32", "float", "bfloat16", "float16", "half"],
+        opt("model", "data type of weights and activations; auto: the checkpoint's, float32 where the device is slow in it"),
+    ] = "auto"
+    max_model_len: Annotated[Size | None, opt("model", "context length in tokens (8k = 8000); default: the model's own")] = None
+    seed: Annotated[int | None, opt("model", "makes unseeded requests reproducible in order of arrival")] = None
+    backend: Annotated[str, opt("engine", "compute backend; auto: the best one for the device")] = "auto"
+    device: Annotated[str, opt("engine", "auto, cpu, cuda or cuda:N")] = "auto"
+    threads: Annotated[Count | None, opt("engine", "compute threads of each engine; default: the cores shared out")] = None
+    max_num_seqs: Annotated[Count, opt("scheduling", "sequences that run at once")] = 128
+    max_num_batched_tokens: Annotated[Count, opt("scheduling", "tokens computed per step, over all sequences")] = 2048
+    long_prefill_token_threshold: Annotated[
+        int, opt("scheduling", "at most this many tokens of one prompt per step when others run; 0: no limit")
+    ] = 0
+    scheduling_policy: Annotated[str, opt("scheduling", "order of waiting requests: fcfs, or a plugin's")] = "fcfs"
+    async_scheduling: Annotated[
+        bool | None, opt("scheduling", "plan a step while the last one runs; default: where the device allows it")
+    ] = None
+    block_size: Annotated[Count, opt("cache", "tokens per page of the KV cache (of the group that needs most)")] = 16
+    kv_cache_memory_bytes: Annotated[Size | None, opt("cache", "size of the KV cache (4G); default: by model and memory")] = None
+    num_gpu_blocks_override: Annotated[Count | None, opt("cache", "pages of the KV cache, whatever their size")] = None
+    enable_prefix_caching: Annotated[bool, opt("cache", "reuse the cache of prompts that begin alike")] = True
+    watermark: Annotated[float, opt("cache", "share of pages kept free when a request is admitted")] = 0.0
+
+
+class ModelOptions(EngineOptions, kw_only=True, forbid_unknown_fields=True):
+    """Where a model comes from and how its text side behaves."""
+
+    served_model_name: Annotated[list[str], opt("model", "names that requests use; the first is put in replies")] = []
+    revision: Annotated[str | None, opt("model", "branch, tag or commit on the Hub")] = None
+    download_dir: Annotated[str | None, opt("model", "where downloads are kept; default: the Hub client's cache")] = None
+    hf_token: Annotated[str | None, opt("model", "access token for the Hub; default: the Hub client's")] = None
+    chat_template: Annotated[str | None, opt("text", "chat template: a file, or the template itself")] = None
+    chat_template_content_format: Annotated[
+        Literal["auto", "string", "openai"], opt("text", "form in which a template gets message contents")
+    ] = "auto"
+    max_logprobs: Annotated[int, opt("text", "most logprobs per token a request may ask for; -1: no limit")] = 20
+    max_num_queued_reqs: Annotated[
+        int, opt("scheduling", "requests that may wait for a model; beyond, HTTP 429. -1: no limit")
+    ] = 1024
+
+
+class ServerOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The HTTP side."""
+
+    host: Annotated[str, opt("server", "address to listen on; 0.0.0.0: all")] = "127.0.0.1"
+    port: Annotated[int, opt("server", "port to listen on; 0: any free one")] = 8000
+    api_key: Annotated[list[str], opt("server", "keys, one of which every request must carry")] = []
+    enable_request_id_headers: Annotated[bool, opt("server", "put X-Request-Id on every reply")] = False
+    max_body_bytes: Annotated[Size, opt("server", "largest body accepted; beyond, HTTP 413")] = 32 << 20
+    unknown_fields: Annotated[
+        Literal["warn", "reject", "ignore"], opt("server", "fields no one knows: named in a reply header, or 400")
+    ] = "warn"
+    shutdown_timeout: Annotated[float, opt("server", "seconds that open requests get after SIGTERM")] = 30.0
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], opt("server", "how much is logged")] = "info"
+    plugins: Annotated[
+        list[str], opt("server", "a,b adds plugins (name, distribution, dotted.path, ./file.py); no:x; none,; all")
+    ] = []
+
+
+class NamedModel(msgspec.Struct, kw_only=True):
+    """A model to serve: path, bundled name or Hub id, with its options."""
+
+    source: str
+    options: ModelOptions
+
+
+class Options(msgspec.Struct, kw_only=True):
+    """All there is: the server, the models, and the values of options that plugins registered."""
+
+    server: ServerOptions
+    models: list[NamedModel]
+    plugin_options: dict[str, Any] = {}

@@ -1,0 +1,72 @@
+"""JSON bodies into Structs, with errors that name the field."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..errors import RequestError
+
+if TYPE_CHECKING:
+    from .endpoint import Call
+
+_WHERE = re.compile(r"^(?P<what>.*?) - at `(?:key in )?\$(?P<path>.*)`$", re.DOTALL)
+MAX_DEPTH_MESSAGE = "The body is nested too deeply."
+
+
+@lru_cache(maxsize=256)
+def decoder_for(type_: type[Any]) -> msgspec.json.Decoder[Any]:
+    """One lax decoder per Struct, made once."""
+    return msgspec.json.Decoder(type_, strict=False)
+
+
+def decode_body(call: Call) -> Any:
+    """The call's body as its route's Struct; None for a route without one.
+
+    Raises:
+        RequestError: not JSON, not of the Struct's shape (``param`` is the path of the field), or nested too deeply.
+    """
+    if call.route.request is None:
+        return None
+    content_type = call.headers.get("content-type", "application/json").split(";", 1)[0].strip().lower()
+    if content_type != "application/json":
+        raise RequestError(
+            f"Unsupported content type {content_type!r:.80}: send application/json.", code="unsupported_media_type"
+        )
+    return decode_json(call.body, call.route.request)
+
+
+def decode_json(body: bytes, type_: type[Any]) -> Any:
+    """``body`` as ``type_``; raises RequestError as ``decode_body`` does."""
+    if not body.strip():
+        raise RequestError("The body is empty: send a JSON object.", code="invalid_json")
+    try:
+        return decoder_for(type_).decode(body)
+    except msgspec.ValidationError as e:
+        message, param = locate(str(e))
+        raise RequestError(message, param=param, code="invalid_type") from None
+    except msgspec.DecodeError as e:
+        raise RequestError(f"The body is not valid JSON: {e}", code="invalid_json") from None
+    except RecursionError:
+        raise RequestError(MAX_DEPTH_MESSAGE, code="invalid_json") from None
+    except UnicodeDecodeError:
+        raise RequestError("The body is not valid UTF-8.", code="invalid_json") from None
+
+
+def locate(message: str) -> tuple[str, str | None]:
+    """msgspec's ``Expected `int`, got `str` - at `$.n``` as (message, ``n``); param None when it names no field."""
+    match = _WHERE.match(message)
+    if match is None:
+        missing = re.match(r"^Object missing required field `(?P<name>[^`]+)`(?: - at `\$(?P<path>.*)`)?$", message)
+        if missing:
+            path = (missing["path"] or "").lstrip(".")
+            return message, f"{path}.{missing['name']}" if path else missing["name"]
+        return message, None
+    path = match["path"].lstrip(".")
+    missing = re.match(r"^Object missing required field `(?P<name>[^`]+)`$", match["what"])
+    if missing:
+        path = f"{path}.{missing['name']}" if path else missing["name"]
+    return f"{match['what']} at `{path}`.", path or None

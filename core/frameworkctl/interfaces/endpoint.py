@@ -1,0 +1,261 @@
+"""What an API family is made of: routes, the stages of a request, and the engine as an endpoint sees it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
+
+import msgspec
+
+from ..params import SamplingParams
+from .markers import API_VERSION
+from .model import ModelInfo
+
+T = TypeVar("T")
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One method and path of a family. ``{name}`` and, for the rest of a path, ``{name:path}`` are parameters.
+
+    ``request`` is the Struct its body is decoded into (None: no body). ``public`` routes answer without an API key.
+    ``max_body`` replaces the server's limit on the size of a body, in bytes.
+    """
+
+    method: str
+    path: str
+    request: type[Any] | None = None
+    form: bool = False
+    websocket: bool = False
+    public: bool = False
+    max_body: int | None = None
+    summary: str = ""
+
+
+class Call(msgspec.Struct, kw_only=True):
+    """One HTTP request as it came in. Header names are lower case; ``received`` is ``time.monotonic()``."""
+
+    endpoint: Endpoint
+    route: Route
+    method: str
+    path: str
+    path_params: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    request_id: str
+    received: float
+    reply_headers: dict[str, str] = msgspec.field(default_factory=dict)  # a stage may add headers for the reply
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """Token ids to compute, and the text they were made from where there was one."""
+
+    token_ids: Sequence[int]
+    text: str | None = None
+
+
+class GenerateItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One prompt to continue; ``params.n`` sequences come of it."""
+
+    prompt: Prompt
+    params: SamplingParams
+    priority: int = 0
+
+
+class Work(msgspec.Struct, kw_only=True):
+    """What ``Endpoint.render`` asks of the engine: items, and whether the client wants them as a stream."""
+
+    items: list[GenerateItem]
+    stream: bool = False
+
+
+class TokenLogprob(msgspec.Struct, frozen=True):
+    """A token and the logarithm of its probability; ``text`` is what it stands for at its place in the output."""
+
+    token_id: int
+    text: str
+    logprob: float
+
+
+class SampledLogprobs(msgspec.Struct, frozen=True):
+    """Logprobs at one output position: of the sampled token, and of the most likely ones, best first."""
+
+    sampled: TokenLogprob
+    top: tuple[TokenLogprob, ...]
+
+
+FinishReason = Literal["stop", "length", "abort", "error"]
+
+
+class Output(msgspec.Struct, kw_only=True):
+    """What is new of one sequence since its last output; of a whole sequence in ``Formatter.final``.
+
+    ``item`` is the index in ``Work.items``, ``index`` which of its n sequences. ``stop_reason`` is the stop string or
+    stop token id that ended it; null for an end-of-sequence token and for other reasons.
+    """
+
+    item: int
+    index: int
+    text: str
+    token_ids: list[int]
+    logprobs: list[SampledLogprobs] | None = None
+    finish_reason: FinishReason | None = None
+    stop_reason: int | str | None = None
+
+
+class Usage(msgspec.Struct):
+    """Tokens counted by core for one call, over all items and sequences."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+class ServerEvent(msgspec.Struct, frozen=True):
+    """A server-sent event with a name (``event:``) of its own."""
+
+    name: str
+    data: Any
+
+
+Payload = msgspec.Struct | Mapping[str, Any] | bytes | ServerEvent  # what a stream is made of; core encodes and frames
+
+
+class Reply(msgspec.Struct, kw_only=True):
+    """An answer. ``body`` is sent as JSON unless it is bytes; with ``stream`` the payloads are sent as server-sent events.
+
+    ``done`` is a last event after the stream (``[DONE]`` for OpenAI's older families; None for none).
+    """
+
+    body: Any = None
+    status: int = 200
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    media_type: str = "application/json"
+    stream: AsyncIterator[Payload] | None = None
+    done: bytes | None = b"[DONE]"
+
+
+class Formatter(ABC):
+    """Turns outputs into the family's answers. Synchronous, no I/O, one instance per call."""
+
+    done: ClassVar[bytes | None] = b"[DONE]"
+
+    @abstractmethod
+    def delta(self, output: Output, usage: Usage) -> Iterable[Payload]:
+        """Stream payloads for one output."""
+
+    def end(self, usage: Usage) -> Iterable[Payload]:
+        """Stream payloads after the last output, such as one with the usage."""
+        return ()
+
+    @abstractmethod
+    def final(self, outputs: list[Output], usage: Usage) -> Reply:
+        """The answer to a call without streaming; outputs are whole, ordered by item and index."""
+
+
+class OutputFilter(ABC):
+    """Sees everything a sequence says before the formatter does, and may rewrite it, hold it back or stop it.
+
+    One instance per call; ``Output.item`` and ``Output.index`` tell sequences apart. Text, ids and logprobs that it
+    removes reach nobody. An output with a ``finish_reason`` is the sequence's last: release what is held.
+    """
+
+    @abstractmethod
+    def process(self, output: Output) -> Output:
+        """The output to pass on (the same object, changed, will do); set ``finish_reason`` to end the sequence."""
+
+
+class Session(Protocol):
+    """A sequence whose prompt still grows. Tokens are computed as they come; generation starts with ``final=True``."""
+
+    async def append(self, token_ids: Sequence[int], *, final: bool = False) -> None: ...
+    def outputs(self) -> AsyncIterator[Output]: ...
+
+
+class Tokenizer(Protocol):
+    """The text side of a served model; safe to use from any thread."""
+
+    @property
+    def vocab_size(self) -> int: ...
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]: ...
+    def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = False) -> str: ...
+    def token_to_id(self, token: str) -> int | None: ...
+
+
+class ServedModel(Protocol):
+    """A model as endpoints and logits processors see it in the server process."""
+
+    name: str  # the first served name, which replies carry
+    names: tuple[str, ...]
+    root: str
+    created: int  # unix seconds
+    info: ModelInfo
+    max_model_len: int
+    tokenizer: Tokenizer
+    options: Mapping[str, Any]  # values of options that plugins registered
+
+    def encode_prompt(self, prompt: str | Sequence[int], *, add_special_tokens: bool = True, param: str = "prompt") -> Prompt:
+        """Check lengths and ids and tokenize. Raises RequestError naming ``param`` when it cannot be computed."""
+
+    def render_chat(self, messages: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True) -> Prompt:
+        """Render messages with the chat template and tokenize. Raises RequestError when the template refuses."""
+
+    def sampling(self, prompt: Prompt, fields: Mapping[str, Any], *, default_max_tokens: int | None = None) -> SamplingParams:
+        """Merge a request's fields (null = unset) over the model's defaults, clamp ``max_tokens`` to the room left, check.
+
+        ``default_max_tokens`` None fills the context window. Raises RequestError naming the field that is wrong.
+        """
+
+
+class EngineScope(Protocol):
+    """The engine as one call sees it. All work started in it ends with the call; usage is counted here."""
+
+    call: Call
+    usage: Usage
+    models: Mapping[str, ServedModel]  # by every served name, in the order of the command line
+    options: Mapping[str, Any]
+
+    async def serve(self, endpoint: Endpoint, call: Call) -> Reply:
+        """Drive parse, render and format with the plugins around them: what ``Endpoint.handle`` does unless overridden."""
+
+    def model(self, name: str | None, tasks: frozenset[str]) -> ServedModel:
+        """The model that a request named (None: the first). Raises RequestError 404, or 400 when it has no such task."""
+
+    def generate(self, item: GenerateItem, model: ServedModel) -> AsyncIterator[Output]: ...
+
+    def open(self, item: GenerateItem, model: ServedModel) -> Session: ...
+
+    def health(self) -> Mapping[str, Any]:
+        """``{"status": "ready" | "loading" | "draining" | "unhealthy", "models": {name: {...}}}``."""
+
+
+class Endpoint:
+    """One API family; one instance per server. Torch-free. Subclass, name the routes, write the three stages."""
+
+    family: ClassVar[str]
+    api_version: ClassVar[int] = API_VERSION
+    routes: ClassVar[tuple[Route, ...]]
+    tasks: ClassVar[frozenset[str]] = frozenset()  # the model must offer one of these
+
+    def parse(self, call: Call) -> Any:
+        """The body as the route's Struct (lax: ``"5"`` is 5). Runs on the event loop; raises RequestError."""
+        from .decoding import decode_body
+
+        return decode_body(call)
+
+    def render(self, request: Any, model: ServedModel) -> Work:
+        """Prompts and parameters. Runs in a worker thread; raises RequestError."""
+        raise NotImplementedError(f"endpoint {self.family!r} has no render()")
+
+    def format(self, request: Any, work: Work, model: ServedModel, call: Call) -> Formatter:
+        """A fresh formatter for this call."""
+        raise NotImplementedError(f"endpoint {self.family!r} has no format()")
+
+    async def handle(self, call: Call, engine: EngineScope) -> Reply:
+        """Answer a call. The default runs the three stages; override for loops over several generations."""
+        return await engine.serve(self, call)

@@ -1,0 +1,162 @@
+"""The public names for plugin code that runs in an engine process; importing this imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
+
+import torch
+from frameworkctl_kernels.protocol import Backend, GroupView, Packed, StepShape
+from torch import Tensor, nn
+
+from .logits import LogitsProcessor, ProcessorContext, RowProcessor
+from .markers import API_VERSION
+
+__all__ = [
+    "Backend",
+    "Batch",
+    "CacheLayer",
+    "GroupView",
+    "LoadReport",
+    "LogitsProcessor",
+    "Model",
+    "ModelContext",
+    "Packed",
+    "ProcessorContext",
+    "RowProcessor",
+    "StepShape",
+    "WeightMap",
+    "World",
+]
+
+CacheKind = Literal["full", "window", "cross", "state"]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLayer:
+    """What one layer keeps per sequence. Layers that are equal share a group of pages.
+
+    ``full`` and ``window`` (the last ``window`` tokens): keys and values of ``heads`` heads of ``head_dim``. ``cross``:
+    the same over encoder outputs, written once. ``state``: ``state_bytes`` per sequence, whatever its length.
+    """
+
+    kind: CacheKind
+    heads: int = 0
+    head_dim: int = 0
+    window: int | None = None
+    state_bytes: int = 0
+
+    def token_bytes(self, dtype: torch.dtype) -> int:
+        """Bytes per token; 0 for recurrent state."""
+        return 2 * self.heads * self.head_dim * dtype.itemsize if self.kind != "state" else 0
+
+
+@dataclass(slots=True)
+class Batch:
+    """One step's input, flat, without padding: T tokens of S sequences back to back, L rows that need logits.
+
+    All tensors are views of buffers that keep their addresses. ``groups[i]`` tells the layers of group i where their
+    pages are.
+    """
+
+    shape: StepShape
+    input_ids: Tensor  # [T] int64
+    positions: Tensor  # [T] int64
+    query_start: Tensor  # [S + 1] int32
+    logits_index: Tensor  # [L] int64
+    groups: list[GroupView]
+
+
+class World(Protocol):
+    """The ranks that compute one model together (one, unless tensor parallel)."""
+
+    rank: int
+    size: int
+
+    def all_reduce(self, x: Tensor) -> Tensor:
+        """Sum over ranks, in place."""
+
+    def all_gather(self, x: Tensor) -> Tensor:
+        """Concatenate the ranks' ``x`` along the last axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """Names of the checkpoint that nobody wanted, and names that were wanted and are not there."""
+
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+
+
+class WeightMap:
+    """Which layer takes which tensor of the checkpoint. Layers add themselves when they are built."""
+
+    def __init__(self) -> None:
+        self._takers: dict[str, Callable[[Tensor], None]] = {}
+        self._ignored: set[str] = set()
+
+    def add(self, name: str, take: Callable[[Tensor], None]) -> None:
+        """``take`` is called once with the tensor called ``name``. Raises ValueError where the name is taken."""
+        if name in self._takers:
+            raise ValueError(f"two layers want the tensor {name!r}")
+        self._takers[name] = take
+
+    def ignore(self, *names: str) -> None:
+        """Tensors that a checkpoint may hold and this model does not need (a tied head, old rotary tables)."""
+        self._ignored.update(names)
+
+    def load(self, weights: Iterable[tuple[str, Tensor]]) -> LoadReport:
+        waiting = dict(self._takers)
+        unexpected = []
+        for name, tensor in weights:
+            take = waiting.pop(name, None)
+            if take is not None:
+                take(tensor)
+            elif name not in self._ignored and not name.endswith("rotary_emb.inv_freq"):
+                unexpected.append(name)
+        return LoadReport(missing=tuple(sorted(waiting)), unexpected=tuple(sorted(unexpected)))
+
+
+@dataclass(slots=True)
+class ModelContext:
+    """What layers are built with. ``ops`` answers which backend runs an operation of given facts."""
+
+    dtype: torch.dtype
+    device: torch.device
+    world: World
+    ops: Callable[..., Backend]  # ops("attention", head_dim=64, ...) -> the backend, or reference where it cannot
+    weights: WeightMap = field(default_factory=WeightMap)
+
+
+class Model(nn.Module):
+    """An architecture. Build layers with ``ctx`` in ``__init__``; write ``forward`` and ``logits``.
+
+    Neither may wait for the device (no ``.item()``, no shapes that depend on values) nor loop over sequences.
+    """
+
+    api_version: ClassVar[int] = API_VERSION
+
+    def __init__(self, config: Mapping[str, Any], ctx: ModelContext) -> None:
+        super().__init__()
+        self.ctx = ctx
+
+    def cache_layers(self) -> list[CacheLayer]:
+        """What each caching layer keeps, in the order of ``caching_modules``."""
+        return [m.cache_layer for m in self.caching_modules()]
+
+    def caching_modules(self) -> list[Any]:
+        """Submodules with a ``cache_layer``, in the order in which they were built; each is bound to its pages once."""
+        return [m for m in self.modules() if isinstance(getattr(m, "cache_layer", None), CacheLayer)]
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Hidden states ``[T, hidden]`` after the last norm."""
+        raise NotImplementedError
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """``[L, hidden]`` -> ``[L, vocab_size]`` float32."""
+        raise NotImplementedError
+
+    def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> LoadReport:
+        """Hand each tensor of the checkpoint to the layer that wants it."""
+        return self.ctx.weights.load(weights)

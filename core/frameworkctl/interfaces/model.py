@@ -1,0 +1,62 @@
+"""What the server knows of a model from its json files alone, and how a model plugin is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from .markers import API_VERSION
+
+
+class Checkpoint(Protocol):
+    """The json files of a checkpoint folder; nothing of the weights."""
+
+    root: str
+    config: Mapping[str, Any]
+    generation_config: Mapping[str, Any]
+    tokenizer_config: Mapping[str, Any]
+
+    def json(self, name: str) -> Mapping[str, Any] | None:
+        """Another json file of the folder, None where it is missing."""
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts that requests are checked with. ``tasks`` as in the API reference: ``generate``, ``embed``, ``classify``, ..."""
+
+    architecture: str
+    tasks: frozenset[str]
+    vocab_size: int
+    hidden_size: int
+    num_layers: int
+    max_model_len: int
+    eos_token_ids: tuple[int, ...] = ()
+    dtype: str = "float32"  # as the checkpoint says
+    modalities: frozenset[str] = frozenset()
+
+
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A model family. ``implementation`` is ``package.module:Class`` of a ``frameworkctl.interfaces.engine.Model``.
+
+    ``describe`` reads json files only and raises ``ConfigError`` for a configuration it cannot run.
+    """
+
+    architectures: tuple[str, ...]
+    implementation: str
+    describe: Callable[[Checkpoint], ModelInfo]
+    media: str | None = None
+    api_version: int = API_VERSION
+
+
+class CheckpointSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A checkpoint folder that a package carries, served by ``frameworkctl serve NAME``.
+
+    One that is ``default`` is served when no model is named.
+    """
+
+    name: str
+    path: str
+    description: str = ""
+    default: bool = False
+    api_version: int = API_VERSION

@@ -1,0 +1,129 @@
+"""Sampling parameters of one request as they travel to the engine, and the limits they are held to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from .errors import RequestError
+
+MAX_N = 16384
+MAX_STOP_STRINGS = 4
+TEMPERATURE_FLOOR = 0.01  # below it, logits / temperature overflows in half precision; 0 itself means greedy
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+
+
+class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How to turn logits into tokens, and when to stop.
+
+    Built by ``ServedModel.sampling``; valid by construction once ``validate`` has passed. ``max_tokens`` is what is
+    left after clamping to the context window. ``eos_token_ids`` end a sequence with stop reason null, ``stop_token_ids``
+    with their own id as stop reason; ``ignore_eos`` empties the former. ``top_k`` 0 and ``logprobs`` None mean off.
+    """
+
+    max_tokens: int
+    n: int = 1
+    min_tokens: int = 0
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    stop_token_ids: tuple[int, ...] = ()
+    eos_token_ids: tuple[int, ...] = ()
+    ignore_eos: bool = False
+    include_stop_str_in_output: bool = False
+    skip_special_tokens: bool = True
+    spaces_between_special_tokens: bool = True
+    logprobs: int | None = None
+    logit_bias: dict[int, float] | None = None
+    processors: dict[str, msgspec.Raw] | None = None  # logits processors of plugins: name -> their params, as JSON
+
+    @property
+    def greedy(self) -> bool:
+        return self.temperature == 0.0
+
+
+def bad(param: str, message: str) -> RequestError:
+    """A 400 about one field."""
+    return RequestError(message, param=param, code="invalid_value")
+
+
+def _within(name: str, value: float, low: float, high: float, *, open_low: bool = False) -> None:
+    if not math.isfinite(value) or value > high or value < low or (open_low and value == low):
+        raise bad(name, f"{name} must be in {'(' if open_low else '['}{low:g}, {high:g}], got {value}.")
+
+
+def validate(p: SamplingParams, *, vocab_size: int, max_logprobs: int, max_model_len: int) -> None:
+    """Check every range and every combination; ``vocab_size`` bounds token ids, ``max_logprobs`` -1 means no cap.
+
+    Raises:
+        RequestError: 400 naming the first field that is wrong.
+    """
+    _within("temperature", p.temperature, 0, 2)
+    _within("top_p", p.top_p, 0, 1, open_low=True)
+    _within("min_p", p.min_p, 0, 1)
+    _within("presence_penalty", p.presence_penalty, -2, 2)
+    _within("frequency_penalty", p.frequency_penalty, -2, 2)
+    if not (math.isfinite(p.repetition_penalty) and p.repetition_penalty > 0):
+        raise bad("repetition_penalty", f"repetition_penalty must be a finite number above 0, got {p.repetition_penalty}.")
+    if p.top_k < 0:
+        raise bad("top_k", f"top_k must be 0 or -1 (off) or at least 1, got {p.top_k}.")
+    _validate_counts(p, max_model_len)
+    if p.logprobs is not None and max_logprobs >= 0 and not 0 <= p.logprobs <= max_logprobs:
+        raise bad("logprobs", f"At most {max_logprobs} logprobs per token can be asked for, got {p.logprobs}.")
+    if len(p.stop) > MAX_STOP_STRINGS:
+        raise bad("stop", f"At most {MAX_STOP_STRINGS} stop strings are possible, got {len(p.stop)}.")
+    if "" in p.stop:
+        raise bad("stop", "stop must not contain an empty string.")
+    _validate_ids("stop_token_ids", p.stop_token_ids, vocab_size)
+    if p.logit_bias:
+        _validate_ids("logit_bias", p.logit_bias, vocab_size)
+
+
+def _validate_counts(p: SamplingParams, max_model_len: int) -> None:
+    if not 1 <= p.n <= MAX_N:
+        raise bad("n", f"n must be in [1, {MAX_N}], got {p.n}.")
+    if p.n > 1 and p.greedy:
+        raise bad("n", f"n must be 1 with greedy sampling (temperature 0), got {p.n}.")
+    if p.max_tokens < 1:
+        raise bad("max_tokens", f"max_tokens must be at least 1, got {p.max_tokens}.")
+    if p.max_tokens > max_model_len:
+        raise bad("max_tokens", f"max_tokens={p.max_tokens} is more than this model's context of {max_model_len} tokens.")
+    if not 0 <= p.min_tokens <= p.max_tokens:
+        raise bad("min_tokens", f"min_tokens must be in [0, max_tokens={p.max_tokens}], got {p.min_tokens}.")
+    if p.seed is not None and not INT64_MIN <= p.seed <= INT64_MAX:
+        raise bad("seed", f"seed must be a 64-bit integer, got {p.seed}.")
+
+
+def _validate_ids(name: str, ids: Any, vocab_size: int) -> None:
+    wrong = [i for i in ids if not 0 <= i < vocab_size]
+    if wrong:
+        raise bad(name, f"{name} has token ids outside the vocabulary of {vocab_size}: {wrong[:5]}.")
+
+
+def parse_logit_bias(raw: Mapping[str, float] | None) -> dict[int, float] | None:
+    """``{"123": -100}`` as ``{123: -100.0}``, values clamped to [-100, 100] as the OpenAI API documents.
+
+    Raises:
+        RequestError: a key is not an integer, or a value not finite.
+    """
+    if not raw:
+        return None
+    out: dict[int, float] = {}
+    for key, value in raw.items():
+        try:
+            token = int(key)
+        except ValueError:
+            raise bad("logit_bias", f"logit_bias keys must be token ids, got {key!r:.80}.") from None
+        if not math.isfinite(value):
+            raise bad(f"logit_bias.{key}", "logit_bias values must be finite numbers.")
+        out[token] = max(-100.0, min(100.0, value))
+    return out

@@ -1,0 +1,139 @@
+"""What is installed: entry points of the five groups, read from metadata without importing anything."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import importlib_metadata
+import msgspec
+from packaging.requirements import InvalidRequirement, Requirement
+
+from .. import __version__
+
+MODELS = "frameworkctl.models"
+ENDPOINTS = "frameworkctl.endpoints"
+BACKENDS = "frameworkctl.backends"
+PLUGINS = "frameworkctl.plugins"
+CHECKPOINTS = "frameworkctl.checkpoints"
+GROUPS = (ENDPOINTS, MODELS, BACKENDS, CHECKPOINTS, PLUGINS)
+DISTRIBUTION = "frameworkctl"
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """One object that entry points of one group name, once, however many names it has.
+
+    ``problem`` says why it cannot be loaded here; ``missing_extra`` the extra that would bring what it needs.
+    """
+
+    group: str
+    names: tuple[str, ...]
+    value: str
+    distribution: str
+    version: str
+    builtin: bool
+    problem: str | None = None
+    missing_extra: str | None = None
+
+
+def normalize(name: str) -> str:
+    """A distribution's name as packaging compares it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def discover() -> list[Candidate]:
+    """Everything installed that names a group of ours; built-ins first, then by distribution name."""
+    found: dict[tuple[str, str, str], list[importlib_metadata.EntryPoint]] = {}
+    dists: dict[str, importlib_metadata.Distribution] = {}
+    for group in GROUPS:
+        for entry in importlib_metadata.entry_points(group=group):
+            dist = entry.dist
+            if dist is None:
+                continue
+            name = normalize(dist.metadata["Name"])
+            dists.setdefault(name, dist)
+            found.setdefault((group, name, entry.value.partition("[")[0].strip()), []).append(entry)
+    candidates = [_candidate(*key, entries, dists[key[1]]) for key, entries in found.items()]
+    return sorted(candidates, key=lambda c: (not c.builtin, c.distribution, GROUPS.index(c.group), c.names))
+
+
+def _candidate(
+    group: str,
+    dist_name: str,
+    value: str,
+    entries: list[importlib_metadata.EntryPoint],
+    dist: importlib_metadata.Distribution,
+) -> Candidate:
+    builtin = dist_name == DISTRIBUTION
+    missing = next((extra for e in entries for extra in e.extras if not _extra_installed(dist, extra)), None)
+    return Candidate(
+        group=group,
+        names=tuple(sorted(e.name for e in entries)),
+        value=value,
+        distribution=dist_name,
+        version=dist.version,
+        builtin=builtin,
+        problem=None if builtin else _version_problem(dist),
+        missing_extra=missing,
+    )
+
+
+def _requirements(dist: importlib_metadata.Distribution) -> list[Requirement]:
+    out = []
+    for line in dist.requires or ():
+        try:
+            out.append(Requirement(line))
+        except InvalidRequirement:
+            continue
+    return out
+
+
+def _extra_installed(dist: importlib_metadata.Distribution, extra: str) -> bool:
+    for requirement in _requirements(dist):
+        if requirement.marker is None or not requirement.marker.evaluate({"extra": extra}):
+            continue
+        if requirement.marker.evaluate({"extra": ""}):
+            continue  # needed without the extra as well
+        try:
+            version = importlib_metadata.version(requirement.name)
+        except importlib_metadata.PackageNotFoundError:
+            return False
+        if not requirement.specifier.contains(version, prereleases=True):
+            return False
+    return True
+
+
+def _version_problem(dist: importlib_metadata.Distribution) -> str | None:
+    """A plugin's own ``Requires-Dist: frameworkctl`` range, checked before its code runs."""
+    for requirement in _requirements(dist):
+        if normalize(requirement.name) != DISTRIBUTION:
+            continue
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        if not requirement.specifier.contains(__version__, prereleases=True):
+            return f"needs {DISTRIBUTION}{requirement.specifier}, this is {__version__}"
+    return None
+
+
+def stale_builtins() -> str | None:
+    """In a source checkout: a message when pyproject's entry points differ from those installed, else None."""
+    pyproject = Path(__file__).resolve().parents[3] / "pyproject.toml"
+    if not pyproject.is_file():
+        return None
+    import tomllib
+
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
+    if project.get("name") != DISTRIBUTION:
+        return None
+    declared = {
+        (group, name, value.partition("[")[0].strip())
+        for group, entries in project.get("entry-points", {}).items()
+        for name, value in entries.items()
+    }
+    installed = {
+        (c.group, name, c.value) for c in discover() if c.distribution == DISTRIBUTION for name in c.names
+    }
+    if declared == installed:
+        return None
+    changed = sorted(name for _, name, _ in declared ^ installed)
+    return f"built-in plugins changed since installation ({', '.join(changed[:5])}): reinstall: pip install -e ."
