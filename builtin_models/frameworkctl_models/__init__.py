@@ -1,0 +1,1 @@
+"""Model architectures: each family declared torch-free and implemented beside it."""

@@ -1,0 +1,53 @@
+"""Attention over a layer's paged cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..interfaces.engine import Batch, CacheLayer, ModelContext
+
+
+class Attention(nn.Module):
+    """Stores a step's keys and values in the layer's pages and attends over them; causal.
+
+    ``heads`` and ``kv_heads`` are those of this rank. Bound once to its pages and group when the cache is made.
+    """
+
+    def __init__(
+        self,
+        ctx: ModelContext,
+        heads: int,
+        kv_heads: int,
+        head_dim: int,
+        *,
+        scale: float,
+        window: int | None = None,
+        softcap: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.heads, self.kv_heads, self.head_dim = heads, kv_heads, head_dim
+        self.scale, self.window, self.softcap = scale, window, softcap
+        self.cache_layer = CacheLayer("full" if window is None else "window", kv_heads, head_dim, window)
+        self.dtype = ctx.dtype
+        self.ops = ctx.ops(
+            "attention", dtype=ctx.dtype, heads=heads, kv_heads=kv_heads, head_dim=head_dim, window=window, softcap=softcap
+        )
+        self.cache: Any = None
+        self.group = -1
+
+    def bind(self, pages: Tensor, group: int, block_size: int) -> None:
+        """``pages [P, bytes]`` uint8 are this layer's from now on."""
+        self.group = group
+        self.cache = self.ops.view_cache(
+            pages, block_size=block_size, heads=self.kv_heads, head_dim=self.head_dim, dtype=self.dtype
+        )
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, batch: Batch) -> Tensor:
+        """``q [T, H, D]``, ``k`` and ``v [T, K, D]`` -> ``[T, H * D]``."""
+        self.ops.write_kv(k, v, self.cache, batch.groups[self.group])
+        out = torch.empty_like(q)
+        self.ops.attention(q, self.cache, self.group, out, scale=self.scale, window=self.window, softcap=self.softcap)
+        return out.view(out.shape[0], -1)

@@ -1,0 +1,74 @@
+"""The two ends of a language model: token embedding and head, split over ranks by vocabulary."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from frameworkctl_kernels.protocol import Packed
+from torch import Tensor, nn
+
+from ..interfaces.engine import ModelContext
+
+
+def vocabulary_share(vocab_size: int, ctx: ModelContext) -> tuple[int, int, int]:
+    """(first id, number of ids, ids per rank when padded to a multiple of the ranks) of this rank."""
+    per_rank = -(-vocab_size // ctx.world.size)
+    start = ctx.world.rank * per_rank
+    return start, max(0, min(per_rank, vocab_size - start)), per_rank
+
+
+class VocabEmbedding(nn.Module):
+    """Token ids to vectors. ``weight [ids of this rank, hidden]``."""
+
+    def __init__(self, ctx: ModelContext, name: str, vocab_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.ctx = ctx
+        self.vocab_size = vocab_size
+        self.start, self.size, self.per_rank = vocabulary_share(vocab_size, ctx)
+        self.weight = torch.empty(self.size, hidden_size, dtype=ctx.dtype, device=ctx.device)
+        ctx.weights.add(f"{name}.weight", self._take)
+
+    def _take(self, tensor: Tensor) -> None:
+        self.weight.copy_(tensor.narrow(0, self.start, self.size))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """``[T]`` int64 -> ``[T, hidden]``."""
+        if self.ctx.world.size == 1:
+            return F.embedding(ids, self.weight)
+        local = ids - self.start
+        mine = (local >= 0) & (local < self.size)
+        rows = F.embedding(local.clamp(0, self.size - 1), self.weight)
+        return self.ctx.world.all_reduce(rows * mine[:, None])
+
+
+class Head(nn.Module):
+    """Hidden states to logits over the whole vocabulary, float32; tied to an embedding or with a weight of its own."""
+
+    def __init__(self, ctx: ModelContext, name: str, embedding: VocabEmbedding, hidden_size: int, *, tied: bool) -> None:
+        super().__init__()
+        self.ctx = ctx
+        self.vocab_size = embedding.vocab_size
+        self.start, self.size, self.per_rank = embedding.start, embedding.size, embedding.per_rank
+        self.ops = ctx.ops("linear", dtype=ctx.dtype, out_size=self.size, in_size=hidden_size)
+        self.packed: Packed | None = None
+        self.embedding = embedding if tied else None  # its rows are looked up too, so they stay as they are
+        if tied:
+            ctx.weights.ignore(f"{name}.weight")
+        else:
+            ctx.weights.add(f"{name}.weight", self._take)
+
+    def _take(self, tensor: Tensor) -> None:
+        own = tensor.narrow(0, self.start, self.size).to(dtype=self.ctx.dtype, device=self.ctx.device, copy=True)
+        self.packed = self.ops.pack(own)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """``[L, hidden]`` -> ``[L, vocab_size]`` float32."""
+        if self.embedding is not None:
+            own = F.linear(hidden, self.embedding.weight).float()
+        else:
+            assert self.packed is not None, "weights are loaded first"
+            own = self.ops.linear(hidden, self.packed).float()
+        if self.ctx.world.size == 1:
+            return own
+        padded = F.pad(own, (0, self.per_rank - self.size))
+        return self.ctx.world.all_gather(padded)[:, : self.vocab_size]

@@ -1,0 +1,1 @@
+"""Compute backends: the protocol they implement, and the implementations."""

@@ -1,0 +1,149 @@
+"""The Backend protocol: every operation that a model is computed with. Torch-free to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+API_VERSION = 1
+
+
+@dataclass(frozen=True)
+class BackendSpec:
+    """How a backend is registered. ``implementation`` is ``package.module:Class``, built with the device's name.
+
+    ``devices`` are the device types it runs on (``cpu``, ``cuda``); ``--backend auto`` takes the highest ``priority``.
+    """
+
+    name: str
+    implementation: str
+    devices: tuple[str, ...]
+    priority: int = 0
+    api_version: int = API_VERSION
+
+
+@dataclass(slots=True)
+class StepShape:
+    """What the host knows of a step. Sequences stand back to back, without padding.
+
+    ``tokens`` T, ``seqs`` S (some may have no token this step), ``rows`` L of logits, ``max_query`` most tokens of one
+    sequence. ``query_lens [S]`` and ``seq_lens [S]`` are int32 host arrays: tokens in this step, and tokens of the
+    sequence that are in the cache when the step's own have been written.
+    """
+
+    tokens: int
+    seqs: int
+    rows: int
+    max_query: int
+    decode_only: bool
+    query_lens: NDArray[np.int32]
+    seq_lens: NDArray[np.int32]
+
+
+@dataclass(slots=True)
+class GroupView:
+    """Where a group of layers with the same cache finds its pages in this step.
+
+    ``block_table [S, B]`` int32 page ids, 0 for a page that is gone or not there; ``slot_mapping [T]`` int64, page id *
+    ``block_size`` + offset, for each token of the step; ``seq_lens [S]`` int32 on the device, tokens in the cache after
+    the step. ``pages`` is how many columns of the table are in use. ``state_slot [S]`` is set for recurrent state only.
+    """
+
+    kind: str
+    block_size: int
+    window: int | None
+    pages: int
+    seq_lens: Tensor
+    block_table: Tensor
+    slot_mapping: Tensor
+    state_slot: Tensor | None = None
+
+
+class Packed(Protocol):
+    """A weight in the form that a backend multiplies fastest."""
+
+    shape: tuple[int, int]  # (out, in)
+
+
+class Replay(Protocol):
+    """A recorded step that can run again without Python."""
+
+    def __call__(self) -> Tensor: ...
+
+
+class Backend(Protocol):
+    """Operations over flat batches. T tokens, S sequences, H query heads, K key/value heads, D head size.
+
+    None of them waits for the device or depends on values in tensors; shapes come from the host.
+    """
+
+    name: str
+    asynchronous: bool  # launch returns before the work is done
+
+    def supports(self, op: str, **facts: Any) -> str | None:
+        """None: yes. Else the reason why not, and the layer uses ``reference`` for this op."""
+
+    def plan(self, shape: StepShape, groups: Sequence[GroupView]) -> None:
+        """Once per step, before the forward and outside any graph: schedules, index tensors, masks, workspace."""
+
+    def view_cache(self, pages: Tensor, *, block_size: int, heads: int, head_dim: int, dtype: Any) -> Any:
+        """A layer's key/value cache over ``pages [P, bytes]`` uint8, in the layout the backend wants; zero-copy."""
+
+    def write_kv(self, key: Tensor, value: Tensor, cache: Any, view: GroupView) -> None:
+        """Store ``key`` and ``value [T, K, D]`` at ``view.slot_mapping``."""
+
+    def attention(
+        self,
+        query: Tensor,
+        cache: Any,
+        group: int,
+        out: Tensor,
+        *,
+        scale: float,
+        causal: bool = True,
+        window: int | None = None,
+        softcap: float | None = None,
+        sinks: Tensor | None = None,
+    ) -> Tensor:
+        """``softmax(scale * q k^T + mask) v`` per sequence over its pages, written to ``out [T, H, D]``.
+
+        ``query [T, H, D]``; head h reads key/value head h // (H / K). Causal: token i sees j <= i; ``window`` W: and
+        i - j < W. ``softcap`` c: scores become c * tanh(scores / c) before the mask. ``sinks [H]``: one more logit per
+        head that takes part in the softmax and has no value. Source: Vaswani et al. 2017; paging as in Kwon et al. 2023.
+        """
+
+    def pack(self, weight: Tensor, fmt: str = "plain") -> Packed:
+        """``weight [N, K]`` once into the form ``linear`` reads; the original may be dropped."""
+
+    def linear(self, x: Tensor, packed: Packed, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+        """``x [M, K] @ weight.T + bias`` -> ``[M, N]``."""
+
+    def rms_norm(self, x: Tensor, weight: Tensor, eps: float, *, late_cast: bool = False) -> Tensor:
+        """``x / sqrt(mean(x^2) + eps) * weight`` over the last axis, the mean in float32 (Zhang and Sennrich 2019).
+
+        ``late_cast``: multiply by the weight in float32 and cast then (Gemma); else cast, then multiply (Llama).
+        """
+
+    def add_rms_norm(
+        self, x: Tensor, residual: Tensor, weight: Tensor, eps: float, *, late_cast: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """``(rms_norm(x + residual), x + residual)``; may reuse the memory of ``residual``."""
+
+    def rotary(self, x: Tensor, cos_sin: Tensor) -> None:
+        """Rotate ``x [T, heads, D]`` in place by ``cos_sin [T, R]``: first half cos, second half sin, R <= D.
+
+        The halves of the first R values of each head are rotated as pairs (x[i], x[i + R/2]) (Su et al. 2021, in the
+        NeoX layout).
+        """
+
+    def gated_activation(self, gate_up: Tensor, kind: str) -> Tensor:
+        """``act(gate) * up`` of ``gate_up [T, 2 I]`` -> ``[T, I]``; kind ``silu`` or ``gelu_tanh`` (Shazeer 2020)."""
+
+    def capture(self, fn: Callable[[], Tensor]) -> Replay | None:
+        """Record ``fn`` as a graph, None where the device has none."""

@@ -1,0 +1,1 @@
+"""Plain torch: the oracle of the other backends, and fit to serve where there is no better one."""

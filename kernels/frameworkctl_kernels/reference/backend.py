@@ -1,0 +1,94 @@
+"""The reference backend: the protocol over the plain torch operations of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..protocol import GroupView, Packed, Replay, StepShape
+from . import attention as paged
+from .linear import OneDnnWeight, PlainWeight, pack
+
+
+class ReferenceBackend:
+    """Right on every device and shape; on CPUs fast enough to serve."""
+
+    name = "reference"
+
+    def __init__(self, device: str) -> None:
+        self.device = torch.device(device)
+        self.asynchronous = self.device.type != "cpu"
+        self._plan: paged.AttentionPlan | None = None
+
+    def supports(self, op: str, **facts: Any) -> str | None:
+        return None
+
+    def plan(self, shape: StepShape, groups: Sequence[GroupView]) -> None:
+        self._plan = paged.AttentionPlan(shape, groups, self.device)
+
+    def view_cache(self, pages: Tensor, *, block_size: int, heads: int, head_dim: int, dtype: torch.dtype) -> Any:
+        return paged.view_cache(pages, block_size, heads, head_dim, dtype)
+
+    def write_kv(self, key: Tensor, value: Tensor, cache: Any, view: GroupView) -> None:
+        paged.write_kv(key, value, cache, view)
+
+    def attention(
+        self,
+        query: Tensor,
+        cache: Any,
+        group: int,
+        out: Tensor,
+        *,
+        scale: float,
+        causal: bool = True,
+        window: int | None = None,
+        softcap: float | None = None,
+        sinks: Tensor | None = None,
+    ) -> Tensor:
+        assert self._plan is not None, "plan() comes before the forward"
+        return paged.attend(
+            self._plan, query, cache, group, out,
+            scale=scale, causal=causal, window=window, softcap=softcap, sinks=sinks,
+        )  # fmt: skip
+
+    def pack(self, weight: Tensor, fmt: str = "plain") -> Packed:
+        if fmt != "plain":
+            raise ValueError(f"the reference backend has no weight format {fmt!r}")
+        return pack(weight)
+
+    def linear(self, x: Tensor, packed: Packed, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+        result = cast("PlainWeight | OneDnnWeight", packed).linear(x, bias)
+        return result if out is None else out.copy_(result)
+
+    def rms_norm(self, x: Tensor, weight: Tensor, eps: float, *, late_cast: bool = False) -> Tensor:
+        if x.dtype == torch.float32:
+            return F.rms_norm(x, (x.shape[-1],), weight.float(), eps)
+        wide = x.float()
+        normed = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
+        return (normed * weight.float()).to(x.dtype) if late_cast else normed.to(x.dtype) * weight.to(x.dtype)
+
+    def add_rms_norm(
+        self, x: Tensor, residual: Tensor, weight: Tensor, eps: float, *, late_cast: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        residual = residual.add_(x)
+        return self.rms_norm(residual, weight, eps, late_cast=late_cast), residual
+
+    def rotary(self, x: Tensor, cos_sin: Tensor) -> None:
+        half = cos_sin.shape[-1] // 2
+        cos, sin = cos_sin[:, None, :half], cos_sin[:, None, half:]
+        first, second = x[..., :half], x[..., half : 2 * half]
+        rotated = first * cos - second * sin
+        second.mul_(cos).addcmul_(first, sin)
+        first.copy_(rotated)
+
+    def gated_activation(self, gate_up: Tensor, kind: str) -> Tensor:
+        gate, up = gate_up.chunk(2, dim=-1)
+        activated = F.silu(gate) if kind == "silu" else F.gelu(gate, approximate="tanh")
+        return activated.mul_(up)
+
+    def capture(self, fn: Callable[[], Tensor]) -> Replay | None:
+        return None
