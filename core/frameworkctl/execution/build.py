@@ -1,0 +1,202 @@
+"""Builds an engine's runner from its configuration: device, backend, model, weights, cache."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from frameworkctl_kernels.protocol import Backend, BackendSpec
+
+from ..config import EngineOptions
+from ..errors import ConfigError
+from ..interfaces.engine import Model, ModelContext, World
+from ..interfaces.logits import ProcessorContext
+from ..interfaces.model import ModelSpec
+from ..plugins import PluginHost
+from ..plugins.importing import load_class
+from ..scheduling.groups import LayerNeed, PoolLayout, plan_layout
+from . import memory
+from .logits_processors import ProcessorSet
+from .runner import Runner
+from .weights import Progress, iterate_weights, weight_files
+
+log = logging.getLogger("frameworkctl.engine")
+
+_DTYPES = {
+    "float32": torch.float32, "float": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16,
+    "half": torch.float16,
+}  # fmt: skip
+
+
+class BuildInput(msgspec.Struct, kw_only=True):
+    """What an engine is built from. ``engines`` share the machine's memory."""
+
+    folder: str
+    architecture: str
+    checkpoint_dtype: str
+    max_model_len: int
+    vocab_size: int
+    options: EngineOptions
+    plugin_options: dict[str, Any]
+    engines: int
+
+
+class Built(msgspec.Struct):
+    """A runner, and the pool that a scheduler has to plan for."""
+
+    runner: Runner
+    layout: PoolLayout
+    pages: int
+    dtype: str
+    device: str
+    backend: str
+    asynchronous: bool
+
+
+class OneRank:
+    """A world of one: nothing to exchange."""
+
+    rank, size = 0, 1
+
+    def all_reduce(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    def all_gather(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+def choose_device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(name)
+    except RuntimeError as e:
+        raise ConfigError(f"--device: {name!r} is not a device: {e}") from None
+
+
+def choose_dtype(name: str, checkpoint: str, device: torch.device) -> torch.dtype:
+    """``auto``: the checkpoint's type, but float32 on a processor that multiplies half precision in software."""
+    if name != "auto":
+        return _DTYPES[name]
+    dtype = _DTYPES.get(checkpoint, torch.float32)
+    if device.type == "cpu" and dtype != torch.float32:
+        from frameworkctl_kernels.reference.linear import onednn_takes
+
+        return dtype if onednn_takes(dtype) else torch.float32
+    return dtype
+
+
+class Backends:
+    """Answers which backend runs an operation; says once per reason where it has to be ``reference``."""
+
+    def __init__(self, host: PluginHost, name: str, device: torch.device) -> None:
+        self._make: Callable[[BackendSpec], Backend] = lambda spec: create_backend(host, spec, str(device))
+        specs = {n: r.spec for n, r in host.registry.backends.items()}
+        fitting = {n: s for n, s in specs.items() if device.type in s.devices}
+        if name != "auto" and name not in fitting:
+            raise ConfigError(f"--backend: {name!r} is not one of {', '.join(fitting)} for {device.type}")
+        chosen = fitting[name] if name != "auto" else max(fitting.values(), key=lambda s: s.priority)
+        self.chosen = self._make(chosen)
+        self._reference = self.chosen if chosen.name == "reference" else None
+        self._reference_spec = specs["reference"]
+        self.used: list[Backend] = [self.chosen]
+        self._said: set[str] = set()
+
+    def __call__(self, op: str, **facts: Any) -> Backend:
+        reason = self.chosen.supports(op, **facts)
+        if reason is None:
+            return self.chosen
+        if reason not in self._said:
+            self._said.add(reason)
+            log.info("%s runs on the reference backend: %s", op, reason)
+        if self._reference is None:
+            self._reference = self._make(self._reference_spec)
+            self.used.append(self._reference)
+        return self._reference
+
+
+def create_backend(host: PluginHost, spec: BackendSpec, device: str) -> Backend:
+    backend: Backend | None = host.hooks.create_backend(spec=spec, device=device)
+    return backend if backend is not None else load_class(spec.implementation)(device)
+
+
+def create_model(host: PluginHost, spec: ModelSpec, config: dict[str, Any], ctx: ModelContext) -> Model:
+    model: Model | None = host.hooks.create_model(spec=spec, config=config, ctx=ctx)
+    return model if model is not None else load_class(spec.implementation)(config, ctx)
+
+
+def load_model(given: BuildInput, host: PluginHost, world: World, progress: Progress) -> tuple[Model, Backends]:
+    """The model with its weights.
+
+    Raises:
+        ConfigError: no such architecture or backend, or tensors that are missing or unexpected.
+    """
+    device = choose_device(given.options.device)
+    dtype = choose_dtype(given.options.dtype, given.checkpoint_dtype, device)
+    if given.architecture not in host.registry.models:
+        raise ConfigError(f"no plugin registered the architecture {given.architecture!r}")
+    backends = Backends(host, given.options.backend, device)
+    config = json.loads((Path(given.folder) / "config.json").read_text(encoding="utf-8"))
+    ctx = ModelContext(dtype=dtype, device=device, world=world, ops=backends)
+    try:
+        model = create_model(host, host.registry.models[given.architecture].spec, config, ctx)
+    except ValueError as e:
+        raise ConfigError(f"cannot build {given.architecture}: {e}") from e
+    files = weight_files(Path(given.folder))
+    report = model.load_weights(iterate_weights(files, progress))
+    if report.missing:
+        raise ConfigError(f"{len(report.missing)} tensors are missing from {given.folder}: {', '.join(report.missing[:5])}")
+    if report.unexpected:
+        raise ConfigError(
+            f"{given.folder} has {len(report.unexpected)} tensors that {given.architecture} does not know:"
+            f" {', '.join(report.unexpected[:5])}"
+        )
+    return model.eval(), backends
+
+
+def build(given: BuildInput, host: PluginHost, progress: Progress, world: World | None = None) -> Built:
+    """Everything an engine computes with, ready for its first step. Raises ConfigError."""
+    options = given.options
+    model, backends = load_model(given, host, world or OneRank(), progress)
+    ctx = model.ctx
+    needs = [LayerNeed(c.kind, c.token_bytes(ctx.dtype), c.window, c.state_bytes) for c in model.cache_layers()]
+    layout = plan_layout(needs, options.block_size)
+    chunk = min(options.max_num_batched_tokens, given.max_model_len)
+    pages = memory.count_pages(
+        layout, max_model_len=given.max_model_len, chunk=chunk, kv_bytes=options.kv_cache_memory_bytes,
+        pages=options.num_gpu_blocks_override, engines=given.engines,
+    )  # fmt: skip
+    _bind(model, layout, memory.allocate(layout, pages, ctx.device))
+    specs = {n: (r.spec, r.plugin.label) for n, r in host.registry.logits_processors.items()}
+    processors = ProcessorSet(
+        specs,
+        ProcessorContext(
+            vocab_size=given.vocab_size, max_rows=options.max_num_seqs, device=ctx.device, options=given.plugin_options
+        ),
+    )
+    runner = Runner(
+        model, layout, backends.used, processors, max_seqs=options.max_num_seqs,
+        max_tokens=options.max_num_batched_tokens, max_len=given.max_model_len + 1, device=ctx.device,
+    )  # fmt: skip
+    dtype = str(ctx.dtype).removeprefix("torch.")
+    return Built(
+        runner, layout, pages, dtype, str(ctx.device), backends.chosen.name, getattr(backends.chosen, "asynchronous", False)
+    )
+
+
+def _bind(model: Model, layout: PoolLayout, tensors: list[torch.Tensor]) -> None:
+    modules = model.caching_modules()
+    for index, group in enumerate(layout.groups):
+        for place, layer in enumerate(group.layers):
+            modules[layer].bind(tensors[place], index, group.block_size)
+
+
+def share_threads(threads: int | None, engines: int) -> int:
+    """Compute threads of one engine: the cores of this process shared among the engines."""
+    return threads or max(1, len(os.sched_getaffinity(0)) // engines)

@@ -1,0 +1,72 @@
+"""Draws one token per row from filtered distributions, by inverse CDF of a given uniform number."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+MAX_PARTIAL_K = 1024  # up to here the top k are selected; beyond, the vocabulary is sorted
+
+
+def draw(
+    logits: Tensor, top_k: NDArray[np.int64], top_p: NDArray[np.float32], min_p: NDArray[np.float32], u: NDArray[np.float64]
+) -> Tensor:
+    """Token ids ``[n]`` from ``logits [n, V]`` already divided by temperature; changes ``logits``.
+
+    Order: min-p (keep p >= min_p * max p), top-k (ties with the k-th stay), then the smallest set whose mass reaches
+    top_p (Holtzman et al. 2020), renormalised. Rows are treated in three groups by how much order they need.
+    """
+    if (min_p > 0).any():
+        floor = logits.max(dim=-1, keepdim=True).values + _column(np.log(np.maximum(min_p, 1e-38)), logits)
+        floor[torch.from_numpy(min_p <= 0).to(logits.device)] = float("-inf")
+        logits.masked_fill_(logits < floor, float("-inf"))
+    k = np.where((top_k <= 0) | (top_k >= logits.shape[1]), 0, top_k)
+    few = (k > 0) & (k <= MAX_PARTIAL_K)
+    ordered = ~few & ((k > 0) | (top_p < 1))
+    out = torch.empty(logits.shape[0], dtype=torch.int64, device=logits.device)
+    for mask, width in ((few, int(k[few].max(initial=0))), (ordered, logits.shape[1]), (~few & ~ordered, 0)):
+        if not mask.any():
+            continue
+        whole = mask.all()
+        rows = torch.from_numpy(np.flatnonzero(mask)).to(logits.device)
+        part = logits if whole else logits[rows]
+        picked = (
+            _draw_ordered(part, k[mask], top_p[mask], u[mask], width) if width else _inverse_cdf(part, u[mask])
+        )
+        if whole:
+            return picked
+        out[rows] = picked
+    return out
+
+
+def _column(values: NDArray[np.float32], like: Tensor) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(like.device)[:, None]
+
+
+def _draw_ordered(
+    logits: Tensor, k: NDArray[np.int64], top_p: NDArray[np.float32], u: NDArray[np.float64], width: int
+) -> Tensor:
+    """Among the ``width`` most likely tokens of each row, most likely first."""
+    if width < logits.shape[1]:
+        values, ids = torch.topk(logits, width, dim=-1)
+    else:
+        values, ids = torch.sort(logits, dim=-1, descending=True)
+    if (k > 0).any():
+        last = torch.from_numpy(np.where(k > 0, k, width) - 1).to(logits.device)[:, None]
+        values = values.masked_fill(values < values.gather(1, last), float("-inf"))
+    if (top_p < 1).any():
+        probabilities = torch.softmax(values, dim=-1)
+        before = probabilities.cumsum(dim=-1) - probabilities
+        outside = before >= _column(top_p, logits)
+        outside[:, 0] = False
+        values = values.masked_fill(outside, float("-inf"))
+    return ids.gather(1, _inverse_cdf(values, u)[:, None])[:, 0]
+
+
+def _inverse_cdf(logits: Tensor, u: NDArray[np.float64]) -> Tensor:
+    """The first index whose cumulative mass exceeds u times the whole."""
+    mass = torch.softmax(logits, dim=-1).cumsum(dim=-1, dtype=torch.float64)
+    target = torch.from_numpy(u).to(logits.device)[:, None] * mass[:, -1:]
+    return torch.searchsorted(mass, target, right=True)[:, 0].clamp_(max=logits.shape[1] - 1)

@@ -1,0 +1,74 @@
+"""Runs plans: keeps the batch, starts the forward, finishes it with a token per sequence."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from frameworkctl_kernels.protocol import Backend
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..interfaces.engine import Model
+from ..scheduling.groups import PoolLayout
+from ..scheduling.plan import Sampled, StepPlan
+from .batch import PersistentBatch
+from .logits_processors import ProcessorSet
+from .sampler import Sampler, collect
+from .sampling_rows import SamplingRows
+
+
+class Runner:
+    """One rank of an engine. ``launch`` and ``sample`` alternate; between them the host is free."""
+
+    def __init__(
+        self,
+        model: Model,
+        layout: PoolLayout,
+        backends: list[Backend],
+        processors: ProcessorSet,
+        *,
+        max_seqs: int,
+        max_tokens: int,
+        max_len: int,
+        device: torch.device,
+    ) -> None:
+        self.model, self.backends, self.processors = model, backends, processors
+        self.batch = PersistentBatch(
+            layout.groups, max_seqs=max_seqs, max_tokens=max_tokens, max_len=max_len, device=device
+        )
+        self.rows = SamplingRows(max_seqs, device)
+        self.sampler = Sampler(self.batch, self.rows, processors)
+        self._plan: StepPlan | None = None
+        self._sampled: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._logits: Tensor | None = None
+
+    @torch.inference_mode()
+    def launch(self, plan: StepPlan) -> None:
+        """Apply the plan's changes and start computing its tokens."""
+        self.batch.apply(plan, (self.rows, self.processors))
+        self._plan, self._logits = plan, None
+        batch, self._sampled = self.batch.prepare(plan)
+        for backend in self.backends:
+            backend.plan(batch.shape, batch.groups)
+        hidden = self.model(batch)
+        if len(self._sampled):
+            self._logits = self.model.logits(hidden.index_select(0, batch.logits_index))
+
+    @torch.inference_mode()
+    def sample(self) -> list[Sampled]:
+        """A token for every sequence of the plan that was to be sampled; waits for the device."""
+        plan, rows, logits = self._plan, self._sampled, self._logits
+        assert plan is not None, "launch() comes first"
+        self._plan = self._logits = None
+        if logits is None:
+            return []
+        tokens, logprobs = self.sampler.sample(logits, rows)
+        self.batch.write_sampled(rows, tokens)
+        extra = collect(logprobs, tokens) if logprobs is not None else {}
+        ids = [s.id for s in plan.scheduled if s.sample]
+        failed = self.processors.failed
+        out = []
+        for i, (id_, row, token) in enumerate(zip(ids, rows.tolist(), tokens.tolist(), strict=True)):
+            self.batch.outputs[row].append(token)
+            out.append(Sampled(id_, token, extra.get(i), failed.get(row) if failed else None))
+        return out

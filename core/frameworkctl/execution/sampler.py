@@ -1,0 +1,102 @@
+"""Turns the logits of a step into tokens, for all rows at once.
+
+Order of work: raw logprobs; min_tokens, logit_bias and processors that may change the argmax; repetition, frequency and
+presence penalty; greedy rows are done; temperature; processors that keep the argmax; min-p, top-k, top-p; draw.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .batch import PersistentBatch
+from .drawing import draw
+from .logits_processors import ProcessorSet
+from .penalties import apply_penalties
+from .randomness import uniform
+from .sampling_rows import SamplingRows
+
+
+class Logprobs(msgspec.Struct):
+    """Of the rows that asked: raw log-softmax ``[n, V]``, and how many of the top each wants."""
+
+    places: list[int]  # rows of the logits
+    raw: Tensor
+    wanted: list[int]
+
+
+class Sampler:
+    """Stateless but for what rows brought with them."""
+
+    def __init__(self, batch: PersistentBatch, rows: SamplingRows, processors: ProcessorSet) -> None:
+        self.batch, self.rows, self.processors = batch, rows, processors
+
+    def sample(self, logits: Tensor, rows: NDArray[np.int64]) -> tuple[Tensor, Logprobs | None]:
+        """``logits [L, V]`` float32, changed in place -> token ids ``[L]``; row i is batch row ``rows[i]``."""
+        logprobs = self._raw_logprobs(logits, rows)
+        self._change_argmax(logits, rows)
+        random = np.flatnonzero(self.rows.temperature[rows] > 0)
+        if not len(random):
+            return logits.argmax(dim=-1), logprobs
+        if len(random) == len(rows):
+            return self._draw(logits, rows), logprobs
+        tokens = logits.argmax(dim=-1)
+        index = torch.from_numpy(random).to(logits.device)
+        tokens[index] = self._draw(logits[index], rows[random])
+        return tokens, logprobs
+
+    def _raw_logprobs(self, logits: Tensor, rows: NDArray[np.int64]) -> Logprobs | None:
+        wanted = self.rows.logprobs[rows]
+        places = np.flatnonzero(wanted >= 0)
+        if not len(places):
+            return None
+        part = logits if len(places) == len(rows) else logits[torch.from_numpy(places).to(logits.device)]
+        return Logprobs(places.tolist(), torch.log_softmax(part, dim=-1), wanted[places].tolist())
+
+    def _change_argmax(self, logits: Tensor, rows: NDArray[np.int64]) -> None:
+        state = self.rows
+        if len(state.ends):
+            early = self.batch.known[rows] - self.batch.prompt_len[rows] < state.min_tokens[rows]
+            state.ends.add_to(logits, rows, early)
+        if len(state.bias):
+            state.bias.add_to(logits, rows)
+        self.processors.apply(logits, rows, changes_argmax=True)
+        punished = np.flatnonzero(state.penalized[rows])
+        if len(punished):
+            self._penalize(logits, punished, rows[punished])
+
+    def _penalize(self, logits: Tensor, at: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        def tensor(array: NDArray[np.generic]) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(array)).to(logits.device)
+
+        known = self.batch.known[rows]
+        history = self.batch.tokens[tensor(rows), : int(known.max())]
+        apply_penalties(
+            logits, tensor(at), history, tensor(known), tensor(self.batch.prompt_len[rows]),
+            tensor(self.rows.repetition_penalty[rows]), tensor(self.rows.frequency_penalty[rows]),
+            tensor(self.rows.presence_penalty[rows]),
+        )  # fmt: skip
+
+    def _draw(self, logits: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        state = self.rows
+        logits = logits.div_(torch.from_numpy(state.temperature[rows]).to(logits.device)[:, None])
+        self.processors.apply(logits, rows, changes_argmax=False)
+        u = uniform(state.seed[rows], self.batch.known[rows] - self.batch.prompt_len[rows])
+        return draw(logits, state.top_k[rows], state.top_p[rows], state.min_p[rows], u)
+
+
+def collect(logprobs: Logprobs, tokens: Tensor) -> dict[int, tuple[float, list[int], list[float]]]:
+    """Row of the logits -> (logprob of its token, ids of the top, their logprobs), best first."""
+    index = torch.as_tensor(logprobs.places, device=tokens.device)
+    own = logprobs.raw.gather(1, tokens[index][:, None])[:, 0].tolist()
+    width = min(max(logprobs.wanted), logprobs.raw.shape[1])
+    values, ids = torch.topk(logprobs.raw, width, dim=-1) if width else (None, None)
+    top_values = values.tolist() if values is not None else [[]] * len(own)
+    top_ids = ids.tolist() if ids is not None else [[]] * len(own)
+    return {
+        place: (own[i], top_ids[i][:n], top_values[i][:n])
+        for i, (place, n) in enumerate(zip(logprobs.places, logprobs.wanted, strict=True))
+    }

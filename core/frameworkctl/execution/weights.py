@@ -1,0 +1,51 @@
+"""Reads a checkpoint's safetensors files, memory-mapped, shard by shard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from safetensors import safe_open
+from torch import Tensor
+
+from ..errors import ConfigError
+
+Progress = Callable[[int, int], None]  # bytes read, bytes in all
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The shards of a checkpoint.
+
+    Raises:
+        ConfigError: none, some missing, or only pickled ones, which are refused because loading them runs code.
+    """
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        missing = [n for n in names if not (folder / n).is_file()]
+        if missing:
+            raise ConfigError(f"{folder} lacks {len(missing)} of {len(names)} weight files, first {missing[0]!r}")
+        return [folder / n for n in names]
+    files = sorted(folder.glob("*.safetensors"))
+    if files:
+        return files
+    pickled = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
+    if pickled:
+        raise ConfigError(f"{folder} has only pickled weights ({pickled[0].name}), which can run code: convert to safetensors")
+    if (folder / "adapter_config.json").is_file():
+        raise ConfigError(f"{folder} is an adapter, not a model: serve its base model")
+    raise ConfigError(f"{folder} has no .safetensors files")
+
+
+def iterate_weights(files: list[Path], progress: Progress) -> Iterator[tuple[str, Tensor]]:
+    """Every (name, tensor) of the files; ``progress`` is told after each tensor."""
+    total = sum(f.stat().st_size for f in files)
+    done = 0
+    for file in files:
+        with safe_open(file, framework="pt") as shard:
+            for name in shard.keys():  # noqa: SIM118  not a dict
+                tensor = shard.get_tensor(name)
+                yield name, tensor
+                done += tensor.numel() * tensor.itemsize
+                progress(min(done, total), total)

@@ -1,0 +1,61 @@
+"""What the scheduler tells the runner each step: changes only, no tensors; every rank gets the same."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..params import SamplingParams
+
+
+class NewSequence(msgspec.Struct, array_like=True, frozen=True):
+    """A sequence that enters the batch. ``tokens`` are int32 bytes of all known ones; ``computed`` are in its pages."""
+
+    id: int
+    tokens: bytes
+    prompt_len: int
+    computed: int
+    tables: list[list[int]]
+    params: SamplingParams
+    seed: int
+
+
+class MorePages(msgspec.Struct, array_like=True, frozen=True):
+    """Pages appended to a sequence's tables, one list per group."""
+
+    id: int
+    tables: list[list[int]]
+
+
+class MoreTokens(msgspec.Struct, array_like=True, frozen=True):
+    """Prompt tokens (int32 bytes) that a session has received since."""
+
+    id: int
+    tokens: bytes
+
+
+class Scheduled(msgspec.Struct, array_like=True, frozen=True):
+    """``count`` tokens of a sequence are computed; with ``sample`` the last one's logits give a new token."""
+
+    id: int
+    count: int
+    sample: bool
+
+
+class StepPlan(msgspec.Struct, array_like=True, frozen=True):
+    """One step. Applied in the order of its fields."""
+
+    step: int
+    dropped: list[int]
+    new: list[NewSequence]
+    tokens: list[MoreTokens]
+    pages: list[MorePages]
+    scheduled: list[Scheduled]
+
+
+class Sampled(msgspec.Struct, array_like=True, frozen=True):
+    """What one sequence got: a token, or the reason why not (``error``, and the plugin at fault)."""
+
+    id: int
+    token: int
+    logprobs: tuple[float, list[int], list[float]] | None = None  # of the token; ids and logprobs of the top ones
+    error: str | None = None

@@ -1,0 +1,85 @@
+"""One token stream being computed, and how far it has come."""
+
+from __future__ import annotations
+
+from array import array
+from enum import IntEnum
+
+from ..interfaces.scheduling import RequestView
+from ..params import SamplingParams
+
+
+class Status(IntEnum):
+    WAITING = 0
+    RUNNING = 1
+    FINISHED = 2
+
+
+class Sequence:
+    """State of a sequence in the scheduler. Counts are tokens.
+
+    ``tokens`` are those whose value is known, prompt first; ``pending`` have been sampled in a step that is still
+    running; ``computed`` have their keys and values in the cache or in a step that was planned; ``committed`` of those
+    are done. ``tables[g]`` are the pages of group g, ``sent[g]`` of them known to the runner. ``epoch`` counts
+    preemptions, so that a step planned before one is not credited after it.
+    """
+
+    __slots__ = (
+        "arrival", "cached_tokens", "chain", "chain_root", "committed", "computed", "cross_digest", "cross_tokens",
+        "epoch", "id", "index", "input_open", "known_to_runner", "leader", "limit", "params", "pending", "priority",
+        "prompt_len", "published", "request", "sent", "status", "tables", "tokens",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        id: int,
+        request: int,
+        index: int,
+        tokens: array[int],
+        params: SamplingParams,
+        *,
+        limit: int,
+        arrival: float,
+        groups: int,
+        chain_root: bytes,
+        priority: int = 0,
+        leader: Sequence | None = None,
+        input_open: bool = False,
+        cross_tokens: int = 0,
+        cross_digest: bytes | None = None,
+    ) -> None:
+        self.id, self.request, self.index = id, request, index
+        self.tokens, self.prompt_len, self.params = tokens, len(tokens), params
+        self.limit = limit  # length, prompt included, at which it ends
+        self.arrival, self.priority, self.leader = arrival, priority, leader
+        self.input_open = input_open
+        self.cross_tokens, self.cross_digest = cross_tokens, cross_digest
+        self.pending = self.computed = self.committed = self.epoch = 0
+        self.published = [0] * groups
+        self.cached_tokens = -1  # not looked up yet
+        self.status = Status.WAITING
+        self.tables: list[list[int]] = [[] for _ in range(groups)]
+        self.sent = [0] * groups
+        self.known_to_runner = False
+        self.chain_root = chain_root
+        self.chain: list[bytes] = []
+
+    @property
+    def known(self) -> int:
+        return len(self.tokens) + self.pending
+
+    @property
+    def output_len(self) -> int:
+        return len(self.tokens) - self.prompt_len
+
+    @property
+    def wanted(self) -> int:
+        """Tokens it could compute now. The last token of a sequence that has reached its limit is never needed."""
+        return 0 if self.known >= self.limit else self.known - self.computed
+
+    def view(self) -> RequestView:
+        return RequestView(
+            id=self.id, arrival=self.arrival, priority=self.priority, prompt_tokens=self.prompt_len,
+            output_tokens=self.output_len + self.pending, computed_tokens=self.computed, preemptions=self.epoch,
+            waiting_input=self.input_open and self.known == self.computed,
+        )  # fmt: skip

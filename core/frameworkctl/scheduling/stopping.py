@@ -1,0 +1,31 @@
+"""When a sequence ends, by what the engine can see: tokens and lengths. Stop strings are the server's business."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .sequence import Sequence
+
+
+class Event(msgspec.Struct):
+    """A new token of a sequence, or its end, or both."""
+
+    seq: Sequence
+    token: int | None
+    logprobs: tuple[float, list[int], list[float]] | None
+    reason: str | None
+    stop_reason: int | None
+    error: str | None
+
+
+def stop_reason(seq: Sequence, token: int) -> tuple[str | None, int | None]:
+    """(finish reason, stop token id) after ``token`` was appended; the model's main end token has no id to report."""
+    params = seq.params
+    ends = () if params.ignore_eos else params.eos_token_ids
+    if ends and token == ends[0]:
+        return "stop", None
+    if token in params.stop_token_ids or token in ends:
+        return "stop", token
+    if len(seq.tokens) >= seq.limit:
+        return "length", None
+    return None, None

@@ -1,0 +1,52 @@
+"""The queue of sequences that wait to run, in the order of a policy."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Generator
+
+from ..interfaces.scheduling import Policy
+from .sequence import Sequence, Status
+
+
+class WaitingQueue:
+    """A heap by ``Policy.key``. Sequences that left it (aborted) are passed over when they come up."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._heap: list[tuple[tuple[float, ...], int, Sequence]] = []
+        self._members: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __contains__(self, seq: Sequence) -> bool:
+        return seq.id in self._members
+
+    def add(self, seq: Sequence) -> None:
+        self._members.add(seq.id)
+        heapq.heappush(self._heap, (self.policy.key(seq.view(), time.monotonic()), seq.id, seq))
+
+    def discard(self, seq: Sequence) -> None:
+        self._members.discard(seq.id)
+
+    def in_order(self) -> Generator[Sequence, None, None]:
+        """Sequences in order; those the caller does not ``discard`` stay. Close it."""
+        if self.policy.dynamic_key:
+            now = time.monotonic()
+            self._heap = [(self.policy.key(s.view(), now), s.id, s) for _, _, s in self._heap if s.id in self._members]
+            heapq.heapify(self._heap)
+        passed = []
+        try:
+            while self._heap:
+                entry = heapq.heappop(self._heap)
+                seq = entry[2]
+                if seq.id not in self._members or seq.status is not Status.WAITING:
+                    continue
+                passed.append(entry)
+                yield seq
+        finally:
+            for entry in passed:
+                if entry[1] in self._members:
+                    heapq.heappush(self._heap, entry)
