@@ -10,9 +10,9 @@ Size = Annotated[int, msgspec.Meta(ge=0, extra={"size": True})]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
-def opt(group: str, help: str) -> msgspec.Meta:
+def opt(group: str, help: str, **extra: Any) -> msgspec.Meta:
     """Where an option stands in ``--help`` and what is said of it there."""
-    return msgspec.Meta(extra={"group": group, "help": help})
+    return msgspec.Meta(extra={"group": group, "help": help, **extra})
 
 
 class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -20,13 +20,20 @@ class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     dtype: Annotated[
         Literal["auto", "float32", "float", "bfloat16", "float16", "half"],
-        opt("model", "data type of weights and activations; auto: the checkpoint's, float32 where the device is slow in it"),
+        opt(
+            "model",
+            "data type of weights and activations; auto: the checkpoint's, float32 where the device is slow in it",
+        ),
     ] = "auto"
-    max_model_len: Annotated[Size | None, opt("model", "context length in tokens (8k = 8000); default: the model's own")] = None
+    max_model_len: Annotated[
+        Size | None, opt("model", "context length in tokens (8k = 8000); default: the model's own")
+    ] = None
     seed: Annotated[int | None, opt("model", "makes unseeded requests reproducible in order of arrival")] = None
     backend: Annotated[str, opt("engine", "compute backend; auto: the best one for the device")] = "auto"
     device: Annotated[str, opt("engine", "auto, cpu, cuda or cuda:N")] = "auto"
-    threads: Annotated[Count | None, opt("engine", "compute threads of each engine; default: the cores shared out")] = None
+    threads: Annotated[Count | None, opt("engine", "compute threads of each engine; default: the cores shared out")] = (
+        None
+    )
     max_num_seqs: Annotated[Count, opt("scheduling", "sequences that run at once")] = 128
     max_num_batched_tokens: Annotated[Count, opt("scheduling", "tokens computed per step, over all sequences")] = 2048
     long_prefill_token_threshold: Annotated[
@@ -37,7 +44,9 @@ class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         bool | None, opt("scheduling", "plan a step while the last one runs; default: where the device allows it")
     ] = None
     block_size: Annotated[Count, opt("cache", "tokens per page of the KV cache (of the group that needs most)")] = 16
-    kv_cache_memory_bytes: Annotated[Size | None, opt("cache", "size of the KV cache (4G); default: by model and memory")] = None
+    kv_cache_memory_bytes: Annotated[
+        Size | None, opt("cache", "size of the KV cache (4G); default: by model and memory")
+    ] = None
     num_gpu_blocks_override: Annotated[Count | None, opt("cache", "pages of the KV cache, whatever their size")] = None
     enable_prefix_caching: Annotated[bool, opt("cache", "reuse the cache of prompts that begin alike")] = True
     watermark: Annotated[float, opt("cache", "share of pages kept free when a request is admitted")] = 0.0
@@ -48,7 +57,9 @@ class ModelOptions(EngineOptions, kw_only=True, forbid_unknown_fields=True):
 
     served_model_name: Annotated[list[str], opt("model", "names that requests use; the first is put in replies")] = []
     revision: Annotated[str | None, opt("model", "branch, tag or commit on the Hub")] = None
-    download_dir: Annotated[str | None, opt("model", "where downloads are kept; default: the Hub client's cache")] = None
+    download_dir: Annotated[str | None, opt("model", "where downloads are kept; default: the Hub client's cache")] = (
+        None
+    )
     hf_token: Annotated[str | None, opt("model", "access token for the Hub; default: the Hub client's")] = None
     chat_template: Annotated[str | None, opt("text", "chat template: a file, or the template itself")] = None
     chat_template_content_format: Annotated[
@@ -74,7 +85,8 @@ class ServerOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     shutdown_timeout: Annotated[float, opt("server", "seconds that open requests get after SIGTERM")] = 30.0
     log_level: Annotated[Literal["debug", "info", "warning", "error"], opt("server", "how much is logged")] = "info"
     plugins: Annotated[
-        list[str], opt("server", "a,b adds plugins (name, distribution, dotted.path, ./file.py); no:x; none,; all")
+        list[str],
+        opt("server", "a,b adds plugins (name, distribution, dotted.path, ./file.py); no:x; none,; all", comma=True),
     ] = []
 
 
@@ -91,3 +103,17 @@ class Options(msgspec.Struct, kw_only=True):
     server: ServerOptions
     models: list[NamedModel]
     plugin_options: dict[str, Any] = {}
+
+
+class EngineConfig(msgspec.Struct, kw_only=True):
+    """What an engine process is started with. ``engines`` share the machine's cores and memory."""
+
+    name: str
+    folder: str
+    architecture: str
+    checkpoint_dtype: str
+    max_model_len: int
+    vocab_size: int
+    options: EngineOptions
+    plugin_options: dict[str, Any] = {}
+    engines: int = 1

@@ -12,7 +12,6 @@ from .errors import RequestError
 
 MAX_N = 16384
 MAX_STOP_STRINGS = 4
-TEMPERATURE_FLOOR = 0.01  # below it, logits / temperature overflows in half precision; 0 itself means greedy
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
@@ -73,7 +72,9 @@ def validate(p: SamplingParams, *, vocab_size: int, max_logprobs: int, max_model
     _within("presence_penalty", p.presence_penalty, -2, 2)
     _within("frequency_penalty", p.frequency_penalty, -2, 2)
     if not (math.isfinite(p.repetition_penalty) and p.repetition_penalty > 0):
-        raise bad("repetition_penalty", f"repetition_penalty must be a finite number above 0, got {p.repetition_penalty}.")
+        raise bad(
+            "repetition_penalty", f"repetition_penalty must be a finite number above 0, got {p.repetition_penalty}."
+        )
     if p.top_k < 0:
         raise bad("top_k", f"top_k must be 0 or -1 (off) or at least 1, got {p.top_k}.")
     _validate_counts(p, max_model_len)
@@ -96,7 +97,9 @@ def _validate_counts(p: SamplingParams, max_model_len: int) -> None:
     if p.max_tokens < 1:
         raise bad("max_tokens", f"max_tokens must be at least 1, got {p.max_tokens}.")
     if p.max_tokens > max_model_len:
-        raise bad("max_tokens", f"max_tokens={p.max_tokens} is more than this model's context of {max_model_len} tokens.")
+        raise bad(
+            "max_tokens", f"max_tokens={p.max_tokens} is more than this model's context of {max_model_len} tokens."
+        )
     if not 0 <= p.min_tokens <= p.max_tokens:
         raise bad("min_tokens", f"min_tokens must be in [0, max_tokens={p.max_tokens}], got {p.min_tokens}.")
     if p.seed is not None and not INT64_MIN <= p.seed <= INT64_MAX:

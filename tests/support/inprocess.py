@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from frameworkctl.config import EngineOptions
-from frameworkctl.execution.build import BuildInput, Built, build
+from frameworkctl.config import EngineConfig, EngineOptions
+from frameworkctl.execution.build import Built, build
 from frameworkctl.frontend.checkpoint import read_checkpoint
 from frameworkctl.interfaces.engine import World
 from frameworkctl.interfaces.scheduling import Policy
@@ -52,10 +52,9 @@ class InProcessEngine:
         self.info = info
         self.max_model_len = min(max_model_len or 512, info.max_model_len)
         self.built: Built = build(
-            BuildInput(
-                folder=str(folder), architecture=architecture, checkpoint_dtype=info.dtype,
-                max_model_len=self.max_model_len, vocab_size=info.vocab_size, options=self.options, plugin_options={},
-                engines=1,
+            EngineConfig(
+                name="test", folder=str(folder), architecture=architecture, checkpoint_dtype=info.dtype,
+                max_model_len=self.max_model_len, vocab_size=info.vocab_size, options=self.options,
             ),
             self.host, lambda done, total: None, world,
         )  # fmt: skip
@@ -92,7 +91,7 @@ class InProcessEngine:
             salt: str | None = None, priority: int = 0) -> Sequence:  # fmt: skip
         id_ = next(self._ids)
         seq = Sequence(
-            id_, id_, index, array("i", prompt), params,
+            id_, id_, index, array("i", prompt), params, seed=(params.seed or 0) + index,
             limit=min(len(prompt) + params.max_tokens, self.max_model_len), arrival=float(id_),
             groups=len(self.built.layout.groups), chain_root=prefix.root({"salt": salt} if salt else None), leader=leader,
             priority=priority,

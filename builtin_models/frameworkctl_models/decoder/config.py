@@ -61,7 +61,9 @@ def rope_parameters(raw: Raw, theta: float = 10000.0) -> dict[str, Any]:
     return rope
 
 
-def _base(raw: Raw, *, tied: bool, max_positions: int = 2048, activation: str = "silu", **changes: Any) -> DecoderConfig:
+def _base(
+    raw: Raw, *, tied: bool, max_positions: int = 2048, activation: str = "silu", **changes: Any
+) -> DecoderConfig:
     """What all families share; ``changes`` are a family's own switches."""
     try:
         heads, layers = raw["num_attention_heads"], raw["num_hidden_layers"]

@@ -83,9 +83,7 @@ class Layer(nn.Module):
         self.before_mlp = norm("pre_feedforward_layernorm" if config.sandwich else "post_attention_layernorm")
         self.after_mlp = norm("post_feedforward_layernorm") if config.sandwich else None
 
-    def forward(
-        self, x: Tensor, residual: Tensor | None, cos_sin: Tensor, batch: Batch
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, residual: Tensor | None, cos_sin: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """``x`` is the last block's output and not yet in ``residual``; both ``[T, hidden]``."""
         if residual is None:
             x, residual = self.before_attention(x), x
@@ -108,9 +106,7 @@ class Decoder(Model):
         super().__init__(config, ctx)
         c = self.config = decoder_config(config)
         self.embedding = VocabEmbedding(ctx, "model.embed_tokens", c.vocab_size, c.hidden_size)
-        self.layers = nn.ModuleList(
-            Layer(c, ctx, f"model.layers.{i}", window) for i, window in enumerate(c.windows)
-        )
+        self.layers = nn.ModuleList(Layer(c, ctx, f"model.layers.{i}", window) for i, window in enumerate(c.windows))
         self.norm = RMSNorm(ctx, "model.norm", c.hidden_size, c.norm_eps, plus_one=c.norm_plus_one)
         self.head = Head(ctx, "lm_head", self.embedding, c.hidden_size, tied=c.tied)
         self.rotary = RotaryTable(ctx, c.rope, c.head_dim, c.max_positions)

@@ -40,6 +40,7 @@ class Field(msgspec.Struct, frozen=True):
     is_list: bool
     is_bool: bool
     is_size: bool
+    comma: bool = False  # one argument with commas rather than several
 
     @property
     def flag(self) -> str:
@@ -73,8 +74,15 @@ def fields_of(struct: type[msgspec.Struct]) -> list[Field]:
         default = info.default if info.default is not msgspec.NODEFAULT else info.default_factory()  # type: ignore[operator, misc]
         out.append(
             Field(
-                info.name, hint, default, extra.get("group", "server"), extra.get("help", ""),
-                is_list=_is(hint, list), is_bool=_is(hint, bool), is_size=_has_size(hint),
+                info.name,
+                hint,
+                default,
+                extra.get("group", "server"),
+                extra.get("help", ""),
+                is_list=_is(hint, list),
+                is_bool=_is(hint, bool),
+                is_size=_has_size(hint),
+                comma=bool(extra.get("comma")),
             )  # fmt: skip
         )
     return out
@@ -101,7 +109,9 @@ def build(fields: Iterable[Field], prog: str = "frameworkctl serve") -> argparse
         description="Serve models behind the OpenAI API. Without a model, the bundled demo is served.",
     )  # fmt: skip
     parser.add_argument("source", nargs="?", help="path, Hub id or bundled name of the model")
-    parser.add_argument("--model", action="append", metavar="NAME=PATH", help="a model under a name of its own; may be repeated")
+    parser.add_argument(
+        "--model", action="append", metavar="NAME=PATH", help="a model under a name of its own; may be repeated"
+    )
     parser.add_argument("--config", metavar="FILE", help="YAML file with any of these options, and models: a list")
     groups = {key: parser.add_argument_group(title) for key, title in GROUPS.items()}
     for field in fields:
@@ -111,6 +121,8 @@ def build(fields: Iterable[Field], prog: str = "frameworkctl serve") -> argparse
         kwargs: dict[str, Any] = {"dest": field.name, "help": text}
         if field.is_bool:
             kwargs["action"] = argparse.BooleanOptionalAction
+        elif field.comma:
+            kwargs |= {"action": "append", "metavar": "A,B"}
         elif field.is_list:
             kwargs |= {"nargs": "+", "action": "extend", "metavar": field.name.upper()}
         else:
@@ -182,18 +194,10 @@ def peek(argv: Sequence[str], name: str, environ: Mapping[str, str] = os.environ
     """A list option read before the whole command line can be: plugins add options, so they are chosen first."""
     flag = "--" + name
     words: list[str] = []
-    it = iter(range(len(argv)))
-    for i in it:
-        head, eq, tail = argv[i].partition("=")
-        if head.replace("_", "-") != flag:
-            continue
-        if eq:
-            words.append(tail)
-            continue
-        for j in range(i + 1, len(argv)):
-            if argv[j].startswith("--"):
-                break
-            words.append(argv[j])
+    for i, argument in enumerate(argv):
+        head, eq, tail = argument.partition("=")
+        if head == flag:
+            words += [tail] if eq else list(argv[i + 1 : i + 2])
     if words:
         return words
     config = peek_one(argv, "config")
@@ -230,7 +234,9 @@ def load_options(
     layers = [from_environment(fields.values(), environ), file, given]
     values = {f.name: convert(f, layer[f.name]) for layer in layers for f in fields.values() if f.name in layer}
     _refuse_unknown(file, [*fields, "model", "models"])
-    models = _models(given, file, {f.name: values[f.name] for f in model if f.name in values}, {f.name: f for f in model})
+    models = _models(
+        given, file, {f.name: values[f.name] for f in model if f.name in values}, {f.name: f for f in model}
+    )
     return Options(
         server=ServerOptions(**{f.name: values[f.name] for f in server if f.name in values}),
         models=models,

@@ -15,9 +15,11 @@ from .parser import peek
 
 def run(argv: list[str]) -> int:
     """Load everything that is on, print the report; exit status 1 when something failed."""
-    parser = argparse.ArgumentParser(prog="frameworkctl plugins", description="Show every plugin and what became of it.")
+    parser = argparse.ArgumentParser(
+        prog="frameworkctl plugins", description="Show every plugin and what became of it."
+    )
     parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.add_argument("--plugins", action="extend", nargs="+", default=[], help="the list that serve would get")
+    parser.add_argument("--plugins", action="append", help="the list that serve would get")
     parser.add_argument("--config", help="the config file that serve would get")
     args = parser.parse_args(argv)
     host = PluginHost.from_selection(select(discover(), split(peek(argv, "plugins"))))

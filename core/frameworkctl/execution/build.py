@@ -13,7 +13,7 @@ import msgspec
 import torch
 from frameworkctl_kernels.protocol import Backend, BackendSpec
 
-from ..config import EngineOptions
+from ..config import EngineConfig
 from ..errors import ConfigError
 from ..interfaces.engine import Model, ModelContext, World
 from ..interfaces.logits import ProcessorContext
@@ -32,19 +32,6 @@ _DTYPES = {
     "float32": torch.float32, "float": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16,
     "half": torch.float16,
 }  # fmt: skip
-
-
-class BuildInput(msgspec.Struct, kw_only=True):
-    """What an engine is built from. ``engines`` share the machine's memory."""
-
-    folder: str
-    architecture: str
-    checkpoint_dtype: str
-    max_model_len: int
-    vocab_size: int
-    options: EngineOptions
-    plugin_options: dict[str, Any]
-    engines: int
 
 
 class Built(msgspec.Struct):
@@ -131,7 +118,7 @@ def create_model(host: PluginHost, spec: ModelSpec, config: dict[str, Any], ctx:
     return model if model is not None else load_class(spec.implementation)(config, ctx)
 
 
-def load_model(given: BuildInput, host: PluginHost, world: World, progress: Progress) -> tuple[Model, Backends]:
+def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Progress) -> tuple[Model, Backends]:
     """The model with its weights.
 
     Raises:
@@ -151,7 +138,9 @@ def load_model(given: BuildInput, host: PluginHost, world: World, progress: Prog
     files = weight_files(Path(given.folder))
     report = model.load_weights(iterate_weights(files, progress))
     if report.missing:
-        raise ConfigError(f"{len(report.missing)} tensors are missing from {given.folder}: {', '.join(report.missing[:5])}")
+        raise ConfigError(
+            f"{len(report.missing)} tensors are missing from {given.folder}: {', '.join(report.missing[:5])}"
+        )
     if report.unexpected:
         raise ConfigError(
             f"{given.folder} has {len(report.unexpected)} tensors that {given.architecture} does not know:"
@@ -160,7 +149,7 @@ def load_model(given: BuildInput, host: PluginHost, world: World, progress: Prog
     return model.eval(), backends
 
 
-def build(given: BuildInput, host: PluginHost, progress: Progress, world: World | None = None) -> Built:
+def build(given: EngineConfig, host: PluginHost, progress: Progress, world: World | None = None) -> Built:
     """Everything an engine computes with, ready for its first step. Raises ConfigError."""
     options = given.options
     model, backends = load_model(given, host, world or OneRank(), progress)
@@ -186,7 +175,13 @@ def build(given: BuildInput, host: PluginHost, progress: Progress, world: World 
     )  # fmt: skip
     dtype = str(ctx.dtype).removeprefix("torch.")
     return Built(
-        runner, layout, pages, dtype, str(ctx.device), backends.chosen.name, getattr(backends.chosen, "asynchronous", False)
+        runner,
+        layout,
+        pages,
+        dtype,
+        str(ctx.device),
+        backends.chosen.name,
+        getattr(backends.chosen, "asynchronous", False),
     )
 
 

@@ -11,7 +11,11 @@ MAX_PARTIAL_K = 1024  # up to here the top k are selected; beyond, the vocabular
 
 
 def draw(
-    logits: Tensor, top_k: NDArray[np.int64], top_p: NDArray[np.float32], min_p: NDArray[np.float32], u: NDArray[np.float64]
+    logits: Tensor,
+    top_k: NDArray[np.int64],
+    top_p: NDArray[np.float32],
+    min_p: NDArray[np.float32],
+    u: NDArray[np.float64],
 ) -> Tensor:
     """Token ids ``[n]`` from ``logits [n, V]`` already divided by temperature; changes ``logits``.
 
@@ -32,9 +36,7 @@ def draw(
         whole = mask.all()
         rows = torch.from_numpy(np.flatnonzero(mask)).to(logits.device)
         part = logits if whole else logits[rows]
-        picked = (
-            _draw_ordered(part, k[mask], top_p[mask], u[mask], width) if width else _inverse_cdf(part, u[mask])
-        )
+        picked = _draw_ordered(part, k[mask], top_p[mask], u[mask], width) if width else _inverse_cdf(part, u[mask])
         if whole:
             return picked
         out[rows] = picked

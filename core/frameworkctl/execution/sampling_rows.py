@@ -48,7 +48,8 @@ class SamplingRows:
         )
         if params.logit_bias:
             self.bias.set(row, params.logit_bias.keys(), params.logit_bias.values())
-        ends = {*params.stop_token_ids, *(() if params.ignore_eos else params.eos_token_ids)}
+        # Ends are forbidden until then even where ignore_eos lets them pass later, as in the reference server.
+        ends = {i for i in (*params.stop_token_ids, *params.eos_token_ids) if i >= 0}
         if params.min_tokens and ends:
             self.ends.set(row, ends, [float("-inf")] * len(ends))
 

@@ -32,7 +32,9 @@ def weight_files(folder: Path) -> list[Path]:
         return files
     pickled = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
     if pickled:
-        raise ConfigError(f"{folder} has only pickled weights ({pickled[0].name}), which can run code: convert to safetensors")
+        raise ConfigError(
+            f"{folder} has only pickled weights ({pickled[0].name}), which can run code: convert to safetensors"
+        )
     if (folder / "adapter_config.json").is_file():
         raise ConfigError(f"{folder} is an adapter, not a model: serve its base model")
     raise ConfigError(f"{folder} has no .safetensors files")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import __version__ as VERSION
 from ..errors import ConfigError, EngineError, RequestError
 from ..params import SamplingParams
 from .commands import CommandSpec, OptionSpec
@@ -23,6 +24,8 @@ from .endpoint import (
     ServedModel,
     ServerEvent,
     Session,
+    Socket,
+    SocketClosed,
     Tokenizer,
     TokenLogprob,
     Usage,
@@ -36,6 +39,7 @@ from .scheduling import Load, Policy, PolicySpec, RequestView
 
 __all__ = [
     "API_VERSION",
+    "VERSION",
     "Call",
     "Checkpoint",
     "CheckpointSpec",
@@ -74,6 +78,8 @@ __all__ = [
     "ServedModel",
     "ServerEvent",
     "Session",
+    "Socket",
+    "SocketClosed",
     "TokenLogprob",
     "Tokenizer",
     "Usage",

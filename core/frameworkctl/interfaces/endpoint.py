@@ -170,6 +170,17 @@ class OutputFilter(ABC):
         """The output to pass on (the same object, changed, will do); set ``finish_reason`` to end the sequence."""
 
 
+class SocketClosed(Exception):
+    """The other side of a WebSocket is gone."""
+
+
+class Socket(Protocol):
+    """An accepted WebSocket. Both calls raise SocketClosed once the client is gone."""
+
+    async def receive(self) -> str | bytes: ...
+    async def send(self, data: str | bytes) -> None: ...
+
+
 class Session(Protocol):
     """A sequence whose prompt still grows. Tokens are computed as they come; generation starts with ``final=True``."""
 
@@ -199,13 +210,17 @@ class ServedModel(Protocol):
     tokenizer: Tokenizer
     options: Mapping[str, Any]  # values of options that plugins registered
 
-    def encode_prompt(self, prompt: str | Sequence[int], *, add_special_tokens: bool = True, param: str = "prompt") -> Prompt:
+    def encode_prompt(
+        self, prompt: str | Sequence[int], *, add_special_tokens: bool = True, param: str = "prompt"
+    ) -> Prompt:
         """Check lengths and ids and tokenize. Raises RequestError naming ``param`` when it cannot be computed."""
 
     def render_chat(self, messages: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True) -> Prompt:
         """Render messages with the chat template and tokenize. Raises RequestError when the template refuses."""
 
-    def sampling(self, prompt: Prompt, fields: Mapping[str, Any], *, default_max_tokens: int | None = None) -> SamplingParams:
+    def sampling(
+        self, prompt: Prompt, fields: Mapping[str, Any], *, default_max_tokens: int | None = None
+    ) -> SamplingParams:
         """Merge a request's fields (null = unset) over the model's defaults, clamp ``max_tokens`` to the room left, check.
 
         ``default_max_tokens`` None fills the context window. Raises RequestError naming the field that is wrong.
@@ -259,3 +274,7 @@ class Endpoint:
     async def handle(self, call: Call, engine: EngineScope) -> Reply:
         """Answer a call. The default runs the three stages; override for loops over several generations."""
         return await engine.serve(self, call)
+
+    async def connect(self, call: Call, socket: Socket, engine: EngineScope) -> None:
+        """Serve a WebSocket (a route with ``websocket=True``) until it returns; the connection is then closed."""
+        raise NotImplementedError(f"endpoint {self.family!r} has no connect()")

@@ -33,7 +33,13 @@ class Attention(nn.Module):
         self.cache_layer = CacheLayer("full" if window is None else "window", kv_heads, head_dim, window)
         self.dtype = ctx.dtype
         self.ops = ctx.ops(
-            "attention", dtype=ctx.dtype, heads=heads, kv_heads=kv_heads, head_dim=head_dim, window=window, softcap=softcap
+            "attention",
+            dtype=ctx.dtype,
+            heads=heads,
+            kv_heads=kv_heads,
+            head_dim=head_dim,
+            window=window,
+            softcap=softcap,
         )
         self.cache: Any = None
         self.group = -1

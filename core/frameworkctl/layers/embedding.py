@@ -44,7 +44,9 @@ class VocabEmbedding(nn.Module):
 class Head(nn.Module):
     """Hidden states to logits over the whole vocabulary, float32; tied to an embedding or with a weight of its own."""
 
-    def __init__(self, ctx: ModelContext, name: str, embedding: VocabEmbedding, hidden_size: int, *, tied: bool) -> None:
+    def __init__(
+        self, ctx: ModelContext, name: str, embedding: VocabEmbedding, hidden_size: int, *, tied: bool
+    ) -> None:
         super().__init__()
         self.ctx = ctx
         self.vocab_size = embedding.vocab_size

@@ -28,9 +28,7 @@ class Linear(nn.Module):
     The weight lives in ``packed`` only; what was collected to make it is dropped.
     """
 
-    def __init__(
-        self, ctx: ModelContext, parts: Sequence[Part], in_start: int, in_size: int, *, bias: bool
-    ) -> None:
+    def __init__(self, ctx: ModelContext, parts: Sequence[Part], in_start: int, in_size: int, *, bias: bool) -> None:
         super().__init__()
         self.ctx = ctx
         self.in_start, self.in_size = in_start, in_size
@@ -96,7 +94,9 @@ class ColumnLinear(Linear):
 class GateUpLinear(Linear):
     """The two input matrices of a gated MLP in one product: ``[T, 2 I]``, gate first; split over ranks."""
 
-    def __init__(self, ctx: ModelContext, gate: str, up: str, in_size: int, out_size: int, *, bias: bool = False) -> None:
+    def __init__(
+        self, ctx: ModelContext, gate: str, up: str, in_size: int, out_size: int, *, bias: bool = False
+    ) -> None:
         share = _share(gate, out_size, ctx)
         start = ctx.world.rank * share
         super().__init__(ctx, _stack([(gate, start, share), (up, start, share)]), 0, in_size, bias=bias)

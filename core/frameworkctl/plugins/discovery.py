@@ -130,9 +130,7 @@ def stale_builtins() -> str | None:
         for group, entries in project.get("entry-points", {}).items()
         for name, value in entries.items()
     }
-    installed = {
-        (c.group, name, c.value) for c in discover() if c.distribution == DISTRIBUTION for name in c.names
-    }
+    installed = {(c.group, name, c.value) for c in discover() if c.distribution == DISTRIBUTION for name in c.names}
     if declared == installed:
         return None
     changed = sorted(name for _, name, _ in declared ^ installed)

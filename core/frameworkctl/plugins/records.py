@@ -56,6 +56,4 @@ class PluginRecord(msgspec.Struct):
         return self.names[0] if self.names else self.value
 
     def loaded(self) -> LoadedPlugin:
-        return LoadedPlugin(
-            self.group, self.names, self.value, self.distribution, self.version, self.file, self.sha256
-        )
+        return LoadedPlugin(self.group, self.names, self.value, self.distribution, self.version, self.file, self.sha256)

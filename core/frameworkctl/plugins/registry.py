@@ -122,5 +122,3 @@ class Registry:
         for kind, shelf in self.shelves().items():
             shelf.clear()
             shelf.update(snapshot[kind])
-
-

@@ -28,7 +28,9 @@ def install(manager: pluggy.PluginManager) -> None:
         started.append(time.perf_counter())
 
     def after(outcome: pluggy.Result[Any], hook_name: str, methods: Sequence[pluggy.HookImpl], kwargs: Any) -> None:
-        _write(hook_name, ", ".join(m.plugin_name for m in methods), time.perf_counter() - started.pop(), outcome.exception)
+        _write(
+            hook_name, ", ".join(m.plugin_name for m in methods), time.perf_counter() - started.pop(), outcome.exception
+        )
 
     manager.add_hookcall_monitoring(before, after)
 

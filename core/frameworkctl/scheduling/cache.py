@@ -93,7 +93,11 @@ class CacheManager:
         Only if ``reserve`` tokens (its whole prompt) would fit too, with ``headroom`` pages left free.
         """
         need = sum(
-            max(0, g.held(hit.length, reserve, self.max_chunk, seq.cross_tokens) - sum(p != NULL_PAGE for p in hit.tables[i]))
+            max(
+                0,
+                g.held(hit.length, reserve, self.max_chunk, seq.cross_tokens)
+                - sum(p != NULL_PAGE for p in hit.tables[i]),
+            )
             for i, g in enumerate(self.groups)
         )
         revived = {p for pages in hit.tables for p in pages if p != NULL_PAGE and self.pool.is_free(p)}

@@ -48,7 +48,7 @@ class Scheduler:
         self.clamped = 0  # impossible answers of the policy
         self._drop: list[int] = []
         self._appended: dict[int, array[int]] = {}
-        self._steps = 0
+        self.steps = 0
         self._caps = type(policy).cap is not Policy.cap
         self._holds = type(policy).hold is not Policy.hold
 
@@ -210,7 +210,7 @@ class Scheduler:
                 new.append(
                     NewSequence(
                         seq.id, seq.tokens.tobytes(), seq.prompt_len, seq.computed - count, [t[:] for t in seq.tables],
-                        seq.params, (seq.params.seed or 0) + seq.index,
+                        seq.params, seq.seed,
                     )
                 )  # fmt: skip
                 seq.known_to_runner = True
@@ -223,8 +223,8 @@ class Scheduler:
         appended = [MoreTokens(i, t.tobytes()) for i, t in self._appended.items()]
         self._appended = {}
         dropped, self._drop = self._drop, []
-        self._steps += 1
-        return Step(StepPlan(self._steps, dropped, new, appended, pages, scheduled), entries, sent)
+        self.steps += 1
+        return Step(StepPlan(self.steps, dropped, new, appended, pages, scheduled), entries, sent)
 
     def commit(self, step: Step, sampled: Iterable[Sampled]) -> list[Event]:
         """The step is done: credit what it computed, take the new tokens, and say what became of each sequence."""

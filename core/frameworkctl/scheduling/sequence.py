@@ -27,7 +27,7 @@ class Sequence:
     __slots__ = (
         "arrival", "cached_tokens", "chain", "chain_root", "committed", "computed", "cross_digest", "cross_tokens",
         "epoch", "id", "index", "input_open", "known_to_runner", "leader", "limit", "params", "pending", "priority",
-        "prompt_len", "published", "request", "sent", "status", "tables", "tokens",
+        "prompt_len", "published", "request", "seed", "sent", "status", "tables", "tokens",
     )  # fmt: skip
 
     def __init__(
@@ -38,6 +38,7 @@ class Sequence:
         tokens: array[int],
         params: SamplingParams,
         *,
+        seed: int,
         limit: int,
         arrival: float,
         groups: int,
@@ -50,6 +51,7 @@ class Sequence:
     ) -> None:
         self.id, self.request, self.index = id, request, index
         self.tokens, self.prompt_len, self.params = tokens, len(tokens), params
+        self.seed = seed
         self.limit = limit  # length, prompt included, at which it ends
         self.arrival, self.priority, self.leader = arrival, priority, leader
         self.input_open = input_open

@@ -85,9 +85,7 @@ class AttentionPlan:
         self.direct = shape.decode_only and shape.tokens == shape.seqs  # token i is sequence i
         starts = np.zeros(shape.seqs, dtype=np.int64)
         np.cumsum(shape.query_lens[:-1], out=starts[1:])
-        self.buckets = [
-            self._bucket(members, starts, groups) for members in _members_by_length(shape.query_lens)
-        ]
+        self.buckets = [self._bucket(members, starts, groups) for members in _members_by_length(shape.query_lens)]
 
     def _tensor(self, array: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(array).to(self.device)

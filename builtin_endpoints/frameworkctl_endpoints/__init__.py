@@ -1,0 +1,1 @@
+"""API families: one package each, registered as a stranger's would be."""

@@ -1,0 +1,152 @@
+"""Outputs as chat completion objects and chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from frameworkctl.interfaces import (
+    Call,
+    Formatter,
+    Output,
+    Payload,
+    Reply,
+    SampledLogprobs,
+    ServedModel,
+    TokenLogprob,
+    Usage,
+    Work,
+)
+
+from ..replies import FINGERPRINT, UsageBody, make_head, usage_body
+
+if TYPE_CHECKING:
+    from .plugin import ChatRequest
+
+ROLE = "assistant"
+
+
+class Delta(msgspec.Struct, omit_defaults=True):
+    role: str | None = None
+    content: str | None = None
+
+
+class Choice(msgspec.Struct):
+    """What is new of one choice."""
+
+    index: int
+    delta: Delta
+    logprobs: dict[str, Any] | None
+    finish_reason: str | None
+    token_ids: list[int] | None
+
+
+class LastChoice(Choice):
+    """The chunk with which a choice ends."""
+
+    stop_reason: int | str | None = None
+
+
+class Chunk(msgspec.Struct):
+    """One event of a stream."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    choices: Sequence[Choice]
+
+
+class FirstChunk(Chunk, kw_only=True):
+    prompt_token_ids: Sequence[int] | None
+
+
+class ChunkWithUsage(Chunk, kw_only=True, omit_defaults=True):
+    usage: UsageBody | None = None
+    system_fingerprint: str | None = None
+
+
+class ChatFormatter(Formatter):
+    """One prompt; choices are its n sequences."""
+
+    def __init__(self, request: ChatRequest, work: Work, model: ServedModel, call: Call) -> None:
+        self.request = request
+        self.prompt_ids = work.items[0].prompt.token_ids if request.return_token_ids else None
+        self.n = work.items[0].params.n
+        object_ = "chat.completion.chunk" if request.stream else "chat.completion"
+        self.head = make_head("chatcmpl", call.request_id, object_, model)
+        self._begun = False
+
+    def delta(self, output: Output, usage: Usage) -> Iterable[Payload]:
+        head, want_ids = self.head, bool(self.request.return_token_ids)
+        if not self._begun:
+            self._begun = True
+            for i in range(self.n):
+                first = Choice(i, Delta(ROLE, ""), None, None, None)
+                yield FirstChunk(
+                    head.id, head.object, head.created, head.model, [first], prompt_token_ids=self.prompt_ids
+                )
+        ended = output.finish_reason is not None
+        if not output.text and not ended and output.logprobs is None and not want_ids:
+            return
+        delta, ids = Delta(content=output.text or None), output.token_ids if want_ids else None
+        logprobs = _logprobs(output.logprobs)
+        running = usage_body(usage) if self.request.usage_in_every_chunk else None
+        if ended:
+            choice: Choice = LastChoice(output.index, delta, logprobs, output.finish_reason, ids, output.stop_reason)
+            fingerprint = None if self.request.wants_usage else FINGERPRINT
+            yield ChunkWithUsage(
+                head.id, head.object, head.created, head.model, [choice], usage=running, system_fingerprint=fingerprint
+            )
+            return
+        choice = Choice(output.index, delta, logprobs, None, ids)
+        if running is None:
+            yield Chunk(head.id, head.object, head.created, head.model, [choice])
+        else:
+            yield ChunkWithUsage(head.id, head.object, head.created, head.model, [choice], usage=running)
+
+    def end(self, usage: Usage) -> Iterable[Payload]:
+        head = self.head
+        if self.request.wants_usage:
+            yield ChunkWithUsage(
+                head.id,
+                head.object,
+                head.created,
+                head.model,
+                [],
+                usage=usage_body(usage),
+                system_fingerprint=FINGERPRINT,
+            )
+
+    def final(self, outputs: list[Output], usage: Usage) -> Reply:
+        return Reply(
+            body=self.head.reply(
+                choices=[self._choice(o) for o in outputs],
+                service_tier=None,
+                system_fingerprint=FINGERPRINT,
+                usage=usage_body(usage),
+                prompt_logprobs=None,
+                prompt_token_ids=self.prompt_ids,
+            )
+        )
+
+    def _choice(self, output: Output) -> dict[str, Any]:
+        return {
+            "index": output.index,
+            "message": {"role": ROLE, "content": output.text, "refusal": None},
+            "logprobs": _logprobs(output.logprobs),
+            "finish_reason": output.finish_reason,
+            "stop_reason": output.stop_reason,
+            "token_ids": output.token_ids if self.request.return_token_ids else None,
+        }
+
+
+def _logprobs(entries: list[SampledLogprobs] | None) -> dict[str, Any] | None:
+    if entries is None:
+        return None
+    return {"content": [{**_token(e.sampled), "top_logprobs": [_token(t) for t in e.top]} for e in entries]}
+
+
+def _token(token: TokenLogprob) -> dict[str, Any]:
+    return {"token": token.text, "logprob": token.logprob, "bytes": list(token.text.encode())}

@@ -1,0 +1,122 @@
+"""Outputs as completion objects and chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from frameworkctl.interfaces import Call, Formatter, Output, Payload, Reply, SampledLogprobs, ServedModel, Usage, Work
+
+from ..replies import FINGERPRINT, UsageBody, make_head, usage_body
+
+if TYPE_CHECKING:
+    from .plugin import CompletionRequest
+
+
+class LogprobsBody(msgspec.Struct):
+    """Parallel lists, one entry per token; ``text_offset`` counts characters from the start of the answer."""
+
+    text_offset: list[int]
+    token_logprobs: list[float]
+    tokens: list[str]
+    top_logprobs: list[dict[str, float]]
+
+
+class Choice(msgspec.Struct):
+    """A choice, or what is new of one."""
+
+    index: int
+    text: str
+    logprobs: LogprobsBody | None
+    finish_reason: str | None
+    stop_reason: int | str | None
+    prompt_token_ids: Sequence[int] | None
+    token_ids: list[int] | None
+
+
+class Chunk(msgspec.Struct, omit_defaults=True):
+    """One event of a stream."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: UsageBody | None = None
+    system_fingerprint: str | None = None
+
+
+class CompletionFormatter(Formatter):
+    """Choices are numbered prompt by prompt: index = prompt * n + i."""
+
+    def __init__(self, request: CompletionRequest, work: Work, model: ServedModel, call: Call) -> None:
+        self.request, self.work = request, work
+        self.head = make_head("cmpl", call.request_id, "text_completion", model)
+        self._offsets: dict[int, int] = {}
+        self._begun: set[int] = set()
+
+    def _index(self, output: Output) -> int:
+        return output.item * self.work.items[0].params.n + output.index
+
+    def _logprobs(self, index: int, entries: Iterable[SampledLogprobs] | None) -> LogprobsBody | None:
+        if entries is None:
+            return None
+        body = LogprobsBody([], [], [], [])
+        offset = self._offsets.get(index, 0)
+        for entry in entries:
+            sampled = entry.sampled
+            body.text_offset.append(offset)
+            body.token_logprobs.append(sampled.logprob)
+            body.tokens.append(sampled.text)
+            body.top_logprobs.append({sampled.text: sampled.logprob, **{t.text: t.logprob for t in entry.top}})
+            offset += len(sampled.text)
+        self._offsets[index] = offset
+        return body
+
+    def delta(self, output: Output, usage: Usage) -> Iterable[Payload]:
+        want_ids = bool(self.request.return_token_ids)
+        if not output.text and output.finish_reason is None and output.logprobs is None and not want_ids:
+            return
+        index = self._index(output)
+        first = index not in self._begun
+        self._begun.add(index)
+        choice = Choice(
+            index, output.text, self._logprobs(index, output.logprobs), output.finish_reason, output.stop_reason,
+            self.work.items[output.item].prompt.token_ids if want_ids and first else None,
+            output.token_ids if want_ids else None,
+        )  # fmt: skip
+        last = output.finish_reason is not None and not self.request.wants_usage
+        running = usage_body(usage) if self.request.usage_in_every_chunk else None
+        yield self._chunk([choice], running, FINGERPRINT if last else None)
+
+    def end(self, usage: Usage) -> Iterable[Payload]:
+        if self.request.wants_usage:
+            yield self._chunk([], usage_body(usage), FINGERPRINT)
+
+    def _chunk(self, choices: list[Choice], usage: UsageBody | None, fingerprint: str | None) -> Chunk:
+        head = self.head
+        return Chunk(head.id, head.object, head.created, head.model, choices, usage, fingerprint)
+
+    def final(self, outputs: list[Output], usage: Usage) -> Reply:
+        return Reply(
+            body=self.head.reply(
+                choices=[self._choice(o) for o in outputs],
+                service_tier=None,
+                system_fingerprint=FINGERPRINT,
+                usage=usage_body(usage),
+            )
+        )
+
+    def _choice(self, output: Output) -> dict[str, Any]:
+        index, want_ids = self._index(output), bool(self.request.return_token_ids)
+        return {
+            "index": index,
+            "text": output.text,
+            "logprobs": self._logprobs(index, output.logprobs),
+            "finish_reason": output.finish_reason,
+            "stop_reason": output.stop_reason,
+            "token_ids": output.token_ids if want_ids else None,
+            "prompt_logprobs": None,
+            "prompt_token_ids": self.work.items[output.item].prompt.token_ids if want_ids else None,
+        }

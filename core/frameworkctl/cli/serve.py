@@ -1,0 +1,85 @@
+"""``frameworkctl serve``: starts the process that loads torch at once, then everything else beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+
+from ..config import Options
+from ..engine.supervisor import NurseryProcess
+from ..errors import ConfigError
+from ..interfaces import OptionSpec
+from ..plugins import PluginHost, discover, select
+from ..plugins.discovery import stale_builtins
+from ..plugins.selection import split
+from .parser import build, fields_of, load_options, peek, peek_one, plugin_field
+
+
+def run(argv: list[str]) -> int:
+    """Serve until a signal; returns the exit status."""
+    started = time.monotonic()
+    if "-h" in argv or "--help" in argv:
+        _print_help(argv)
+        return 0
+    nursery = NurseryProcess(peek_one(argv, "log-level") or "info")
+    try:
+        host = load_plugins(argv)
+        options = load_options(argv, _option_specs(host))
+        _configure_logging(options)
+        for line in (stale_builtins(), _installed_but_off(host)):
+            if line:
+                logging.getLogger("frameworkctl").warning("%s", line)
+        return _serve(options, host, nursery, started)
+    finally:
+        nursery.close()
+
+
+def _serve(options: Options, host: PluginHost, nursery: NurseryProcess, started: float) -> int:
+    from ..server.run import serve
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(serve(options, host, nursery, started))
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: type[asyncio.AbstractEventLoop] = uvloop.Loop
+    return factory
+
+
+def load_plugins(argv: list[str]) -> PluginHost:
+    """Plugins that are on and act without being asked for by name."""
+    host = PluginHost.from_selection(select(discover(), split(peek(argv, "plugins"))))
+    host.load_eager()
+    return host
+
+
+def _option_specs(host: PluginHost) -> list[OptionSpec]:
+    return [r.spec for r in host.registry.options.values()]
+
+
+def _installed_but_off(host: PluginHost) -> str | None:
+    off = sorted({f"{r.label} ({r.distribution})" for r in host.records if r.state == "off"})
+    return f"installed but off: {', '.join(off)}; switch on with --plugins" if off else None
+
+
+def _print_help(argv: list[str]) -> None:
+    from ..config import ModelOptions, ServerOptions
+
+    try:
+        extra = [plugin_field(s) for s in _option_specs(load_plugins(argv))]
+    except ConfigError as e:
+        print(f"frameworkctl: {e}", file=sys.stderr)
+        extra = []
+    print(build([*fields_of(ServerOptions), *fields_of(ModelOptions), *extra]).format_help())
+
+
+def _configure_logging(options: Options) -> None:
+    level = options.server.log_level.upper()
+    logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("frameworkctl").setLevel(level)

@@ -1,0 +1,1 @@
+"""Engine processes: the client the server holds, the messages between them, the loop, and who looks after them."""

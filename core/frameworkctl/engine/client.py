@@ -1,0 +1,158 @@
+"""The server's side of one engine: requests out, rows in, and exactly one end for every request."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any, cast
+
+from ..errors import EngineError, RequestError
+from ..params import SamplingParams
+from .framing import Unpacker, pack
+from .messages import Abort, Answer, Append, Ask, EngineLoad, Fatal, FromEngine, Generate, Loading, Outputs, Ready, Row
+
+log = logging.getLogger("frameworkctl.server")
+
+
+class RowStream:
+    """The rows of one request as the engine sends them. One reader."""
+
+    __slots__ = ("_error", "_rows", "_waiter", "id", "open")
+
+    def __init__(self, id_: int, n: int) -> None:
+        self.id = id_
+        self.open = n  # sequences that have not ended
+        self._rows: list[Row] = []
+        self._error: RequestError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def push(self, row: Row) -> None:
+        self._rows.append(row)
+        if row.reason is not None:
+            self.open -= 1
+        self._wake()
+
+    def fail(self, error: RequestError) -> None:
+        self._error = error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def next(self) -> list[Row]:
+        """All rows that have come, at least one. Raises RequestError when the engine cannot go on."""
+        while not self._rows:
+            if self._error is not None:
+                raise self._error
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        rows, self._rows = self._rows, []
+        return rows
+
+
+class EngineClient(asyncio.Protocol):
+    """One connection to one engine process; a restarted engine gets a new client."""
+
+    def __init__(self, on_event: Callable[[Ready | Loading | Fatal], None], on_lost: Callable[[], None]) -> None:
+        self.load = EngineLoad()
+        self._on_event, self._on_lost = on_event, on_lost
+        self._transport: asyncio.Transport | None = None
+        self._unpacker: Unpacker[FromEngine] = Unpacker(FromEngine)
+        self._streams: dict[int, RowStream] = {}
+        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._ids = itertools.count(1)
+
+    @property
+    def open_requests(self) -> int:
+        return len(self._streams)
+
+    # -- requests
+
+    def generate(
+        self, tokens: bytes, params: SamplingParams, *, seed: int, priority: int = 0, extras: dict[str, str] | None = None,
+        open_input: bool = False,
+    ) -> RowStream:  # fmt: skip
+        """Start a request; the caller must ``close`` the stream whatever happens."""
+        stream = RowStream(next(self._ids), params.n)
+        self._streams[stream.id] = stream
+        self.send(Generate(stream.id, tokens, params, seed, priority, extras, open_input))
+        return stream
+
+    def append(self, stream: RowStream, tokens: bytes, *, final: bool) -> None:
+        self.send(Append(stream.id, tokens, final))
+
+    def stop_sequence(self, stream: RowStream, index: int) -> None:
+        """End one sequence of a request that goes on without it."""
+        stream.open -= 1
+        self.send(Abort(stream.id, index))
+
+    def close(self, stream: RowStream) -> None:
+        """The caller wants no more; what still runs is aborted."""
+        if self._streams.pop(stream.id, None) is not None and stream.open > 0:
+            self.send(Abort(stream.id))
+
+    async def ask(self) -> dict[str, Any]:
+        """The engine's own account of its integrity."""
+        id_ = next(self._ids)
+        future = asyncio.get_running_loop().create_future()
+        self._answers[id_] = future
+        self.send(Ask(id_))
+        try:
+            return await future
+        finally:
+            self._answers.pop(id_, None)
+
+    def fail_all(self, error: RequestError) -> None:
+        """Every open request ends with this error."""
+        for stream in self._streams.values():
+            stream.fail(error)
+
+    def send(self, message: Any) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(pack(message))
+
+    def disconnect(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit from it
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._unpacker.feed(data):
+            match message:
+                case Outputs(rows=rows, load=load):
+                    self.load = load
+                    for row in rows:
+                        stream = self._streams.get(row.id)
+                        if stream is not None:
+                            stream.push(row)
+                case Answer(id=id_, data=answer):
+                    if id_ in self._answers:
+                        self._answers[id_].set_result(answer)
+                case _:
+                    self._on_event(message)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self.load = EngineLoad()
+        error = EngineError("The engine died while it was working on this request; send it again.", code="engine_died")
+        self.fail_all(error)
+        for future in self._answers.values():
+            future.set_exception(error)
+        self._on_lost()
+
+
+async def connect(client: EngineClient, sock: socket.socket) -> None:
+    """Attach a client to its end of the socket pair."""
+    sock.setblocking(False)
+    await asyncio.get_running_loop().create_unix_connection(lambda: client, sock=sock)

@@ -1,0 +1,177 @@
+"""The engine's loop: take messages, plan, run, send what came of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from array import array
+
+from ..execution.runner import Runner
+from ..interfaces.scheduling import Policy
+from ..scheduling import prefix
+from ..scheduling.scheduler import Scheduler, Step
+from ..scheduling.sequence import Sequence, Status
+from ..scheduling.stopping import Event
+from .framing import Channel
+from .messages import Abort, Answer, Append, Ask, EngineLoad, Generate, Outputs, Row, Start, Stop, ToEngine
+
+log = logging.getLogger("frameworkctl.engine")
+
+HOLD_INTERVAL = 0.01  # how often a policy that holds requests back is asked again, in seconds
+
+
+class EngineLoop:
+    """Owns scheduler and runner. One step at a time; with ``overlap`` the next is planned while one runs."""
+
+    def __init__(
+        self, channel: Channel[ToEngine], scheduler: Scheduler, runner: Runner, *, max_model_len: int, overlap: bool
+    ) -> None:
+        self.channel, self.scheduler, self.runner = channel, scheduler, runner
+        self.max_model_len, self.overlap = max_model_len, overlap
+        self._requests: dict[int, dict[int, Sequence]] = {}  # client's id -> index -> sequence that is alive
+        self._next_id = 0
+        self._planned: Step | None = None
+        self._stopping = False
+        self._told: EngineLoad | None = None
+
+    def run(self) -> None:
+        """Until ``Stop`` or the server is gone."""
+        while not self._stopping:
+            try:
+                self._receive()
+            except EOFError:
+                return
+            self._turn()
+
+    # -- messages
+
+    def _receive(self) -> None:
+        """Whatever has come; waits only when there is nothing to compute."""
+        timeout: float | None = 0.0
+        if self._planned is None and not self.scheduler.has_work:
+            self._report_idle()
+            timeout = None
+        for message in self.channel.receive(timeout):
+            match message:
+                case Generate():
+                    self._generate(message)
+                case Abort(id=id_, index=index):
+                    self._abort(id_, index)
+                case Append():
+                    self._append(message)
+                case Ask(id=id_):
+                    self.channel.send(Answer(id_, self._integrity()))
+                case Stop():
+                    self._stopping = True
+                case Start():
+                    log.error("a second start message was ignored")
+
+    def _generate(self, message: Generate) -> None:
+        root = prefix.root(message.extras)
+        groups = len(self.scheduler.cache.groups)
+        alive: dict[int, Sequence] = {}
+        leader: Sequence | None = None
+        arrival = time.monotonic()
+        for index in range(message.params.n):
+            tokens = array("i")
+            tokens.frombytes(message.tokens)
+            self._next_id += 1
+            seq = Sequence(
+                self._next_id, message.id, index, tokens, message.params, seed=message.seed + index,
+                limit=min(len(tokens) + message.params.max_tokens, self.max_model_len), arrival=arrival, groups=groups,
+                chain_root=root, priority=message.priority, leader=leader, input_open=message.open,
+            )  # fmt: skip
+            leader = leader or seq
+            alive[index] = seq
+            self.scheduler.add(seq)
+        self._requests[message.id] = alive
+
+    def _append(self, message: Append) -> None:
+        tokens = array("i")
+        tokens.frombytes(message.tokens)
+        for seq in self._requests.get(message.id, {}).values():
+            self.scheduler.append(seq, tokens, final=message.final)
+
+    def _abort(self, id_: int, index: int) -> None:
+        alive = self._requests.get(id_, {})
+        for i in [index] if index >= 0 else list(alive):
+            seq = alive.pop(i, None)
+            if seq is not None:
+                self.scheduler.finish(seq)
+        if not alive:
+            self._requests.pop(id_, None)
+
+    # -- one step
+
+    def _turn(self) -> None:
+        step, self._planned = self._planned or self.scheduler.schedule(), None
+        if step is None:
+            if self.scheduler.waiting and not self._stopping and type(self.scheduler.policy).hold is not Policy.hold:
+                time.sleep(HOLD_INTERVAL)
+            return
+        try:
+            self.runner.launch(step.plan)
+            if self.overlap:
+                self._planned = self.scheduler.schedule()
+            sampled = self.runner.sample()
+        except Exception as e:
+            log.exception("a step failed; its requests end")
+            if self._planned is not None:
+                self.scheduler.retract(self._planned)
+                self._planned = None
+            events = self.scheduler.fail(step, f"the model failed: {type(e).__name__}: {e}")
+        else:
+            events = self.scheduler.commit(step, sampled)
+        self._send(events)
+
+    def _send(self, events: list[Event]) -> None:
+        rows = []
+        for event in events:
+            seq = event.seq
+            first = seq.output_len <= 1
+            rows.append(
+                Row(
+                    seq.request, seq.index, event.token, event.logprobs, event.reason, event.stop_reason, event.error,
+                    max(0, seq.cached_tokens) if first else 0,
+                )
+            )  # fmt: skip
+            if event.reason is not None:
+                self._gone(seq)
+        self._told = self._load()
+        self.channel.send(Outputs(rows, self._told))
+
+    def _gone(self, seq: Sequence) -> None:
+        alive = self._requests.get(seq.request)
+        if alive is not None:
+            alive.pop(seq.index, None)
+            if not alive:
+                del self._requests[seq.request]
+
+    # -- state
+
+    def _load(self) -> EngineLoad:
+        load, cache = self.scheduler.load(), self.scheduler.cache
+        return EngineLoad(
+            load.running, load.waiting, load.free_pages, load.total_pages, self.scheduler.preemptions, cache.query_tokens,
+            cache.hit_tokens, self.scheduler.steps,
+        )  # fmt: skip
+
+    def _report_idle(self) -> None:
+        """Aborts change the load without a step; and what must hold when nobody runs is looked at here."""
+        load = self._load()
+        if load == self._told:
+            return
+        if not self._requests and load.free_pages != load.total_pages:
+            log.error("idle with %d of %d pages in use", load.total_pages - load.free_pages, load.total_pages)
+        self._told = load
+        self.channel.send(Outputs([], load))
+
+    def _integrity(self) -> dict[str, object]:
+        try:
+            self.scheduler.check_integrity()
+            problem = None
+        except AssertionError as e:
+            problem = str(e)
+        alive = sum(s.status is not Status.FINISHED for r in self._requests.values() for s in r.values())
+        return {"problem": problem, "sequences": alive, "load": self._load(), "pid": os.getpid()}

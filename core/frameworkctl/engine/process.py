@@ -1,0 +1,115 @@
+"""An engine process from its first message to its end. Importing this imports torch."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import socket
+import time
+from typing import Any
+
+import torch
+
+from ..errors import ConfigError
+from ..execution.build import Built, build, share_threads
+from ..interfaces.scheduling import Policy
+from ..plugins import PluginHost
+from ..plugins.importing import load_class
+from ..scheduling.cache import CacheManager
+from ..scheduling.scheduler import Limits, Scheduler
+from .framing import Channel
+from .loop import EngineLoop
+from .messages import EngineInfo, Fatal, Loading, Ready, Start, ToEngine
+
+log = logging.getLogger("frameworkctl.engine")
+
+PROGRESS_INTERVAL = 0.25  # seconds between two messages about loading
+
+
+def main(sock: socket.socket) -> int:
+    """Serve one engine over ``sock``; returns the exit status."""
+    channel: Channel[ToEngine] = Channel(sock, ToEngine)
+    try:
+        first = channel.receive(None)[0]
+        if not isinstance(first, Start):
+            raise ConfigError("the first message must be start")
+        loop = _start(first, channel)
+    except ConfigError as e:
+        channel.send(Fatal(str(e)))
+        return 2
+    except EOFError:
+        return 0
+    except Exception as e:
+        log.exception("the engine cannot start")
+        channel.send(Fatal(f"{type(e).__name__}: {e}"))
+        return 1
+    loop.run()
+    return 0
+
+
+def _start(start: Start, channel: Channel[ToEngine]) -> EngineLoop:
+    config = start.config
+    threads = share_threads(config.options.threads, config.engines)
+    torch.set_num_threads(threads)
+    host = PluginHost.from_loaded(start.plugins)
+    built = build(config, host, _Progress(channel))
+    scheduler = _scheduler(start, host, built)
+    overlap = config.options.async_scheduling
+    loop = EngineLoop(
+        channel, scheduler, built.runner, max_model_len=config.max_model_len,
+        overlap=built.asynchronous if overlap is None else overlap,
+    )  # fmt: skip
+    gc.collect()
+    gc.freeze()  # what was built stays; do not look through it again and again
+    page_tokens = max((g.block_size for g in built.layout.groups), default=0)
+    channel.send(
+        Ready(
+            EngineInfo(
+                pid=os.getpid(), dtype=built.dtype, device=built.device, backend=built.backend, threads=threads,
+                pages=built.pages - 1, page_tokens=page_tokens, cache_bytes=built.pages * built.layout.bytes_per_page,
+                asynchronous=loop.overlap,
+            )
+        )
+    )  # fmt: skip
+    return loop
+
+
+def _scheduler(start: Start, host: PluginHost, built: Built) -> Scheduler:
+    options = start.config.options
+    cache = CacheManager(
+        built.layout,
+        built.pages,
+        max_chunk=options.max_num_batched_tokens,
+        prefix_caching=options.enable_prefix_caching,
+    )
+    limits = Limits(
+        options.max_num_seqs, options.max_num_batched_tokens, options.long_prefill_token_threshold, options.watermark
+    )
+    return Scheduler(cache, create_policy(host, options.scheduling_policy, start.config.plugin_options), limits)
+
+
+def create_policy(host: PluginHost, name: str, options: dict[str, Any]) -> Policy:
+    """Raises ConfigError where no plugin has a policy of that name."""
+    policy: Policy | None = host.hooks.create_policy(name=name, options=options)
+    if policy is not None:
+        return policy
+    registered = host.registry.policies.get(name)
+    if registered is None:
+        raise ConfigError(f"--scheduling-policy: {name!r} is not one of {', '.join(host.registry.policies)}")
+    made: Policy = load_class(registered.spec.implementation)()
+    return made
+
+
+class _Progress:
+    """Tells the server how far loading is, not more often than a terminal can show."""
+
+    def __init__(self, channel: Channel[ToEngine]) -> None:
+        self._channel = channel
+        self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last >= PROGRESS_INTERVAL:
+            self._last = now
+            self._channel.send(Loading(done, total))

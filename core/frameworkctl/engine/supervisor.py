@@ -1,0 +1,266 @@
+"""Looks after nursery and engines: starts them, knows how they are, starts them again when they die."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
+
+from ..config import EngineConfig
+from ..errors import ConfigError, UnavailableError
+from ..interfaces.observation import EngineEvent
+from ..plugins.records import LoadedPlugin
+from . import nursery
+from .client import EngineClient, connect
+from .framing import Unpacker
+from .messages import EngineInfo, Exited, Fatal, Forked, FromNursery, Loading, Ready, Start
+
+log = logging.getLogger("frameworkctl.server")
+
+BACKOFF = (0.0, 0.5, 2.0, 5.0, 15.0, 30.0)  # seconds before the n-th restart in a row
+STABLE = 60.0  # an engine that lived this many seconds starts the count anew
+STOP_GRACE = 3.0  # seconds an engine has to end by itself
+
+State = Literal["loading", "ready", "down", "failed"]
+
+
+class NurseryProcess:
+    """The server's handle of the nursery. May be started before there is an event loop."""
+
+    def __init__(self, log_level: str = "info") -> None:
+        self._log_level = log_level
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.process = subprocess.Popen(
+            nursery.command(theirs.fileno(), log_level), pass_fds=[theirs.fileno()], env=nursery.environment(),
+            stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        theirs.close()
+        self._unpacker: Unpacker[FromNursery] = Unpacker(FromNursery)
+
+    def fork(self, key: int, engine_end: socket.socket) -> None:
+        socket.send_fds(self.control, [key.to_bytes(8, "little")], [engine_end.fileno()])
+
+    def receive(self) -> list[FromNursery] | None:
+        """Messages of one packet; None when the nursery is gone."""
+        try:
+            data = self.control.recv(1 << 16)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        return self._unpacker.feed(data) if data else None
+
+    def close(self) -> None:
+        self.control.close()
+        try:
+            self.process.wait(STOP_GRACE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Engine:
+    """One model's engine through all its lives. ``client`` is that of the present life."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self.state: State = "loading"
+        self.client: EngineClient | None = None
+        self.info: EngineInfo | None = None
+        self.pid: int | None = None
+        self.reason: str | None = None  # why it is not ready
+        self.progress = 0.0
+        self.restarts = 0
+        self.started = 0.0
+        self.changed = asyncio.Event()
+
+    def live_client(self) -> EngineClient:
+        """The client of a ready engine. Raises UnavailableError (503) otherwise."""
+        if self.state == "ready" and self.client is not None:
+            return self.client
+        if self.state == "loading":
+            raise UnavailableError(f"The model {self.config.name!r} is loading.", code="model_loading")
+        raise UnavailableError(f"The engine of {self.config.name!r} is down: {self.reason}.", code="engine_down")
+
+
+class Supervisor:
+    """Starts engines through the nursery and keeps them alive. Lives on the event loop."""
+
+    def __init__(
+        self, nursery_process: NurseryProcess, observe: Callable[[str, EngineEvent], None], log_level: str = "info"
+    ) -> None:
+        self.engines: list[Engine] = []
+        self._nursery = nursery_process
+        self._observe, self._log_level = observe, log_level
+        self._plugins: list[LoadedPlugin] = []
+        self._forks: dict[int, Engine] = {}
+        self._next_key = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def start(self, configs: list[EngineConfig], plugins: list[LoadedPlugin]) -> None:
+        """Start an engine per config; does not wait until they are ready."""
+        self._plugins = plugins
+        self._watch_nursery()
+        for config in configs:
+            engine = Engine(config)
+            self.engines.append(engine)
+            await self._fork(engine)
+
+    async def wait_ready(self) -> None:
+        """Until every engine has been ready once. Raises ConfigError with the cause when one cannot start."""
+        for engine in self.engines:
+            while engine.state != "ready":
+                if engine.state == "failed":
+                    raise ConfigError(f"model {engine.config.name!r}: {engine.reason}")
+                engine.changed.clear()
+                await engine.changed.wait()
+
+    async def stop(self) -> None:
+        """End all engines and the nursery."""
+        self._stopping = True
+        for engine in self.engines:
+            if engine.client is not None:
+                engine.client.disconnect()  # an engine ends when its server is gone
+        for task in list(self._tasks):
+            task.cancel()
+        asyncio.get_running_loop().remove_reader(self._nursery.control)
+        await asyncio.to_thread(self._nursery.close)
+
+    # -- one engine
+
+    async def _fork(self, engine: Engine) -> None:
+        ours, theirs = socket.socketpair()
+        engine.state, engine.progress, engine.started = "loading", 0.0, time.monotonic()
+        client = EngineClient(lambda m: self._event(engine, m), lambda: self._lost(engine, client))
+        engine.client = client
+        await connect(client, ours)
+        self._next_key += 1
+        self._forks[self._next_key] = engine
+        try:
+            self._nursery.fork(self._next_key, theirs)
+        except OSError:
+            log.error("the nursery is gone; starting another")
+            self._new_nursery()
+            self._nursery.fork(self._next_key, theirs)
+        finally:
+            theirs.close()
+        client.send(Start(engine.config, self._plugins))
+
+    def _event(self, engine: Engine, message: Ready | Loading | Fatal) -> None:
+        match message:
+            case Ready(info=info):
+                engine.state, engine.info, engine.reason, engine.pid = "ready", info, None, info.pid
+                took = time.monotonic() - engine.started
+                log.info(
+                    "%s is ready after %.1f s: %s on %s (%s), %d KV pages of %d tokens (%.2f GB), %d threads",
+                    engine.config.name, took, info.dtype, info.device, info.backend, info.pages, info.page_tokens,
+                    info.cache_bytes / 1e9, info.threads,
+                )  # fmt: skip
+                self._observe("engine_started", EngineEvent(model=engine.config.name, pid=info.pid, time=time.time()))
+            case Loading(done=done, total=total):
+                engine.progress = done / max(total, 1)
+                log.info("%s: %.0f %% of %.2f GB loaded", engine.config.name, engine.progress * 100, total / 1e9)
+            case Fatal(message=reason):
+                engine.reason = reason
+        engine.changed.set()
+
+    def _lost(self, engine: Engine, client: EngineClient) -> None:
+        """The connection ended: the engine is dead, or said why it cannot start."""
+        if self._stopping or engine.client is not client:
+            return
+        was_ready = engine.state == "ready"
+        reason = engine.reason or "it died"
+        engine.state, engine.reason, engine.info = "down", reason, None
+        self._observe(
+            "engine_failed", EngineEvent(model=engine.config.name, pid=engine.pid or 0, time=time.time(), reason=reason)
+        )
+        if not was_ready and engine.restarts == 0:
+            engine.state = "failed"  # it has never run: the operator has to mend something
+            engine.changed.set()
+            return
+        engine.restarts = 0 if time.monotonic() - engine.started > STABLE else engine.restarts
+        delay = BACKOFF[min(engine.restarts, len(BACKOFF) - 1)]
+        engine.restarts += 1
+        log.error("the engine of %s is down (%s); restart in %.1f s", engine.config.name, reason, delay)
+        self._spawn(self._restart(engine, delay))
+
+    async def _restart(self, engine: Engine, delay: float) -> None:
+        await asyncio.sleep(delay)
+        engine.reason = None
+        await self._fork(engine)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- the nursery
+
+    def _watch_nursery(self) -> None:
+        self._nursery.control.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._nursery.control, self._from_nursery)
+
+    def _new_nursery(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._nursery.control)
+        self._nursery.close()
+        self._nursery = NurseryProcess(self._log_level)
+        self._watch_nursery()
+
+    def _from_nursery(self) -> None:
+        messages = self._nursery.receive()
+        if messages is None:
+            asyncio.get_running_loop().remove_reader(self._nursery.control)
+            if not self._stopping:
+                self._nursery_died()
+            return
+        for message in messages:
+            match message:
+                case Forked(key=key, pid=pid):
+                    engine = self._forks.pop(key, None)
+                    if engine is not None:
+                        engine.pid = pid
+                case Exited(pid=pid, status=status):
+                    self._exited(pid, status)
+
+    def _nursery_died(self) -> None:
+        """Engines live on; those it had yet to fork are asked of another. Only its own failure to start is final."""
+        waiting = list(self._forks.values())
+        self._forks.clear()
+        if (
+            waiting
+            and all(e.restarts == 0 for e in waiting)
+            and self._nursery.process.poll() not in (None, -signal.SIGKILL)
+        ):
+            for engine in waiting:
+                engine.state, engine.reason = "failed", "the process that loads torch ended; its messages are above"
+                engine.changed.set()
+            return
+        log.error("the nursery is gone; starting another")
+        self._nursery.close()
+        self._nursery = NurseryProcess(self._log_level)
+        self._watch_nursery()
+        for engine in waiting:
+            if engine.client is not None:
+                engine.restarts = max(1, engine.restarts)
+                engine.client.disconnect()
+
+    def _exited(self, pid: int, status: int) -> None:
+        how = f"killed by signal {-status} ({_signal_name(-status)})" if status < 0 else f"exit status {status}"
+        for engine in self.engines:
+            if engine.pid == pid and engine.reason in (None, "it died"):
+                engine.reason = how
+        if status not in (0, 2) and not self._stopping:
+            log.error("engine process %d ended: %s", pid, how)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"

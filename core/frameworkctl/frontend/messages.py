@@ -1,0 +1,125 @@
+"""Chat messages of a request, checked, in the form that chat templates expect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from ..errors import RequestError
+
+ContentFormat = Literal["string", "openai"]
+
+TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal", "thinking": "thinking"}
+MEDIA_PARTS = {
+    "image_url": "image", "input_image": "image", "image_embeds": "image", "input_audio": "audio", "audio_url": "audio",
+    "audio_embeds": "audio", "video_url": "video", "video_embeds": "video",
+}  # fmt: skip
+
+
+def _bad(param: str, message: str) -> RequestError:
+    return RequestError(message, param=param, code="invalid_value")
+
+
+def prepare_messages(
+    messages: Sequence[Any], content_format: ContentFormat, *, developer_role: bool
+) -> list[dict[str, Any]]:
+    """Messages as a template reads them: contents as one string, or (``openai``) as a list of parts.
+
+    ``developer_role``: whether the template knows ``developer``; otherwise such messages become system messages, and all
+    system messages are joined at the front.
+
+    Raises:
+        RequestError: 400 with the path of what is wrong (``messages[1].content[0].type``).
+    """
+    out = [_prepare(message, f"messages[{i}]", content_format) for i, message in enumerate(messages)]
+    if not developer_role and any(m["role"] == "developer" for m in out):
+        return _merge_system(out, content_format)
+    return out
+
+
+def _prepare(message: Any, path: str, content_format: ContentFormat) -> dict[str, Any]:
+    if not isinstance(message, Mapping):
+        raise _bad(path, f"{path} must be an object with 'role' and 'content'.")
+    role = message.get("role")
+    if not isinstance(role, str):
+        raise _bad(f"{path}.role", f"{path}.role must be a string such as 'user'.")
+    out: dict[str, Any] = {"role": role}
+    parts = _parts(message.get("content"), f"{path}.content")
+    if content_format == "openai" and role != "tool":
+        out["content"] = [{"type": "text", "text": text} for text in parts]
+    else:
+        out["content"] = "\n".join(parts)
+    if isinstance(message.get("name"), str):
+        out["name"] = message["name"]
+    if role == "assistant":
+        _assistant(message, path, out)
+    if role == "tool" and "tool_call_id" in message:
+        out["tool_call_id"] = message["tool_call_id"]
+    return out
+
+
+def _parts(content: Any, path: str) -> list[str]:
+    """The texts of a content, whichever way it was written."""
+    if content is None:
+        return []
+    if isinstance(content, str):
+        return [content]
+    if not isinstance(content, list):
+        raise _bad(path, f"{path} must be a string, a list of parts or null.")
+    return [_part(part, f"{path}[{i}]") for i, part in enumerate(content)]
+
+
+def _part(part: Any, path: str) -> str:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, Mapping):
+        raise _bad(path, f"{path} must be an object with a 'type'.")
+    kind = part.get("type") or next((k for k in part if k in TEXT_PARTS or k in MEDIA_PARTS), None)
+    if kind in MEDIA_PARTS:
+        raise _bad(path, f"This model does not take {MEDIA_PARTS[kind]} input.")
+    if kind not in TEXT_PARTS:
+        known = ", ".join([*TEXT_PARTS, *MEDIA_PARTS])
+        raise _bad(f"{path}.type", f"Unknown content part type {kind!r:.80}; known types are {known}.")
+    text = part.get(TEXT_PARTS[kind])
+    if not isinstance(text, str):
+        raise _bad(f"{path}.{TEXT_PARTS[kind]}", f"{path}.{TEXT_PARTS[kind]} must be a string.")
+    return text
+
+
+def _assistant(message: Mapping[str, Any], path: str, out: dict[str, Any]) -> None:
+    """What only assistants say: earlier tool calls, reasoning, refusals."""
+    calls = message.get("tool_calls")
+    if calls:
+        if not isinstance(calls, list):
+            raise _bad(f"{path}.tool_calls", f"{path}.tool_calls must be a list.")
+        out["tool_calls"] = [_tool_call(call, f"{path}.tool_calls[{i}]") for i, call in enumerate(calls)]
+    reasoning = message.get("reasoning") or message.get("reasoning_content")
+    if isinstance(reasoning, str):
+        out["reasoning"] = out["reasoning_content"] = reasoning
+    if isinstance(message.get("refusal"), str):
+        out["refusal"] = message["refusal"]
+
+
+def _tool_call(call: Any, path: str) -> dict[str, Any]:
+    """A call with its arguments as an object: templates print them as JSON themselves."""
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise _bad(f"{path}.function", f"{path}.function must be an object with a 'name'.")
+    arguments = function.get("arguments")
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments) if arguments else {}
+        except ValueError:
+            raise _bad(f"{path}.function.arguments", f"{path}.function.arguments is not valid JSON.") from None
+    return {**call, "type": "function", "function": {**function, "arguments": {} if arguments is None else arguments}}
+
+
+def _merge_system(messages: list[dict[str, Any]], content_format: ContentFormat) -> list[dict[str, Any]]:
+    system = [m for m in messages if m["role"] in ("system", "developer")]
+    rest = [m for m in messages if m["role"] not in ("system", "developer")]
+    if content_format == "openai":
+        content: Any = [part for m in system for part in m["content"]]
+    else:
+        content = "\n\n".join(m["content"] for m in system)
+    return [{"role": "system", "content": content}, *rest]

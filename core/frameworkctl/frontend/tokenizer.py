@@ -1,0 +1,85 @@
+"""A checkpoint's tokenizer: text to ids and back, from tokenizer.json alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
+
+from ..errors import ConfigError
+from .chat_template import special_tokens_of
+from .detokenizer import Vocabulary
+
+LONG_TEXT = (
+    2048  # characters from which on encoding leaves the interpreter lock free (encode_batch does, encode does not)
+)
+
+
+class TextTokenizer:
+    """Thread-safe. ``vocabulary`` is what detokenizers read; ``eos_token_id`` the tokenizer's own end token."""
+
+    def __init__(self, tokenizer: Tokenizer, config: Mapping[str, Any]) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self.special_tokens = special_tokens_of(config)
+        self.vocabulary = Vocabulary(tokenizer)
+        eos = self.special_tokens.get("eos_token")
+        self.eos_token_id = None if eos is None else tokenizer.token_to_id(eos)
+        # No text of n tokens is longer than n times this.
+        self.longest_token = max((len(t) for t in tokenizer.get_vocab(with_added_tokens=True)), default=1)
+
+    @property
+    def vocab_size(self) -> int:
+        return self.vocabulary.size
+
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
+        if len(text) < LONG_TEXT:
+            return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
+        return list(self._tokenizer.encode_batch_fast([text], add_special_tokens=add_special_tokens)[0].ids)
+
+    def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = False) -> str:
+        return self.vocabulary.decode(token_ids, skip_special_tokens=skip_special_tokens)
+
+    def token_to_id(self, token: str) -> int | None:
+        return self._tokenizer.token_to_id(token)
+
+
+QWEN2_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def split_as_transformers(tokenizer: Tokenizer, model_type: str | None, tokenizer_class: str | None) -> None:
+    """Where transformers makes a tokenizer's splitting rule itself, whatever tokenizer.json says, do the same.
+
+    For Qwen2's class, that is: NFC, then words, single digits and runs of punctuation. Ids must equal those that the
+    model was trained with, which transformers gives.
+    """
+    if model_type == "qwen2" or (tokenizer_class or "").removesuffix("Fast") == "Qwen2Tokenizer":
+        tokenizer.normalizer = normalizers.NFC()
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(QWEN2_WORDS), behavior="isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
+
+
+def load_tokenizer(folder: Path, config: Mapping[str, Any], model_type: str | None = None) -> TextTokenizer:
+    """The tokenizer of a checkpoint folder; ``config`` is its tokenizer_config.json.
+
+    Raises:
+        ConfigError: there is no tokenizer.json, or it cannot be read.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise ConfigError(f"{folder} has no tokenizer.json")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as e:
+        raise ConfigError(f"{path} cannot be read: {e}") from e
+    split_as_transformers(tokenizer, model_type, config.get("tokenizer_class"))
+    return TextTokenizer(tokenizer, config)

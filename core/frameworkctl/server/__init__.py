@@ -1,0 +1,1 @@
+"""The HTTP process: Litestar application, the life of a request, and the models it serves. Torch-free."""

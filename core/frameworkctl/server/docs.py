@@ -1,0 +1,43 @@
+"""``/docs`` and ``/openapi.json``: the API as a page that loads nothing from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from importlib import resources
+from typing import Any, ClassVar
+
+from ..interfaces.endpoint import Call, Endpoint, EngineScope, Reply, Route
+
+
+class DocsEndpoint(Endpoint):
+    """Built into the server because it tells about all endpoints, its own included."""
+
+    family: ClassVar[str] = "docs"
+    routes: ClassVar[tuple[Route, ...]] = (
+        Route(method="GET", path="/docs", summary="This API as a page"),
+        Route(method="GET", path="/openapi.json", summary="This API as an OpenAPI document"),
+    )
+
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return self._make()
+
+    @cached_property
+    def _page(self) -> bytes:
+        return resources.files(__package__).joinpath("docs.html").read_bytes()
+
+    async def handle(self, call: Call, engine: EngineScope) -> Reply:
+        if call.path == "/openapi.json":
+            return Reply(body=self._document)
+        return Reply(
+            body=self._page,
+            media_type="text/html; charset=utf-8",
+            headers={
+                "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
+                " connect-src 'self'; base-uri 'none'; form-action 'none'"
+            },
+        )

@@ -1,0 +1,77 @@
+"""What every connection passes first: a request id, the API key, and WebSockets that nobody answers."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..errors import RequestError
+from . import wire
+from .auth import KeyRing
+
+MAX_REQUEST_ID = 256
+
+
+class Gate:
+    """The outermost ASGI application. Routes are closed unless ``public`` has their (method, path)."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: KeyRing,
+        *,
+        public: frozenset[tuple[str, str]],
+        websockets: frozenset[str],
+        echo_ids: bool,
+    ) -> None:
+        self.app, self.keys, self.public, self.websockets, self.echo_ids = app, keys, public, websockets, echo_ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":  # type: ignore[comparison-overlap]
+            await self.app(scope, receive, send)
+            return
+        headers = wire.header_map(scope["headers"])
+        request_id = _clean(headers.get("x-request-id")) or uuid.uuid4().hex
+        state: Any = scope.setdefault("state", {})
+        state["headers"], state["request_id"] = headers, request_id
+        if scope["type"] == "websocket":  # type: ignore[comparison-overlap]
+            await self._websocket(scope, receive, send, headers)
+            return
+        if self.echo_ids:
+            send = _with_header(send, (b"x-request-id", request_id.encode("latin-1")))
+        if (scope["method"], scope["path"]) not in self.public:
+            try:
+                self.keys.check(headers)
+            except RequestError as e:
+                await wire.send_error(send, e, {})
+                return
+        await self.app(scope, receive, send)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
+        try:
+            self.keys.check(headers)
+            if scope["path"] not in self.websockets:
+                raise RequestError(f"There is no WebSocket at {scope['path']!r:.120}.", status=404, code="not_found")
+        except RequestError as e:
+            await receive()  # the handshake, which has to be taken before it can be answered
+            await wire.refuse_websocket(scope, send, e)
+            return
+        await self.app(scope, receive, send)
+
+
+def _clean(value: str | None) -> str | None:
+    """A client's request id, if it is fit for a header and a log line."""
+    if not value or len(value) > MAX_REQUEST_ID or not value.isprintable() or not value.isascii():
+        return None
+    return value
+
+
+def _with_header(send: Send, header: tuple[bytes, bytes]) -> Send:
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], header]
+        await send(message)
+
+    return wrapped

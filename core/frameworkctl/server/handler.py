@@ -1,0 +1,180 @@
+"""One HTTP call from its body to its last byte: reads, runs the endpoint, sends, and stops when the client goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+from litestar.types import Receive, Scope, Send
+
+from ..errors import RequestError
+from ..interfaces.endpoint import Call, Endpoint, Payload, Reply, Route
+from ..interfaces.observation import RequestFinished, RequestReceived
+from . import wire
+from .scope import CallScope
+from .service import Service
+from .stages import plugin_error
+
+log = logging.getLogger("frameworkctl.server")
+
+
+class Disconnected(Exception):
+    """The client is gone; there is nobody to answer."""
+
+
+async def read_body(receive: Receive, limit: int, declared: str | None) -> bytes:
+    """The whole body. Raises RequestError 413 beyond ``limit`` bytes, Disconnected when the client leaves."""
+    too_large = RequestError(f"The body is larger than {limit} bytes.", status=413, code="body_too_large")
+    if declared is not None and declared.isdigit() and int(declared) > limit:
+        raise too_large
+    parts, size = [], 0
+    while True:
+        message: Any = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        body = message.get("body", b"")
+        size += len(body)
+        if size > limit:
+            raise too_large
+        parts.append(body)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class RouteHandler:
+    """Serves one route of one endpoint as an ASGI application."""
+
+    def __init__(self, endpoint: Endpoint, route: Route, service: Service) -> None:
+        self.endpoint, self.route, self.service = endpoint, route, service
+        self.limit = route.max_body or service.options.server.max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = self._call(scope)
+        engine = CallScope(call, self.service)
+        outcome = _Outcome()
+        self.service.open_calls += 1
+        self.service.observers.tell(
+            "request_received",
+            RequestReceived(
+                request_id=call.request_id,
+                family=self.endpoint.family,
+                method=call.method,
+                path=call.path,
+                time=time.time(),
+            ),
+        )
+        try:
+            if not self.route.public:
+                self.service.check_draining()
+            call.body = await read_body(receive, self.limit, call.headers.get("content-length"))
+            await self._until_disconnect(self._answer(call, engine, send, outcome), receive)
+        except Disconnected:
+            outcome.status, outcome.error = 499, "client disconnected"
+        except RequestError as e:
+            await self._refuse(e, call, send, outcome)
+        finally:
+            engine.close()
+            self.service.open_calls -= 1
+            self._finished(call, engine, outcome)
+
+    def _call(self, scope: Scope) -> Call:
+        state: Any = scope["state"]
+        return Call(
+            endpoint=self.endpoint, route=self.route, method=str(scope["method"]), path=scope["path"],
+            path_params={k: str(v).lstrip("/") for k, v in scope.get("path_params", {}).items()},
+            query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+            headers=state["headers"], body=b"", request_id=state["request_id"], received=time.monotonic(),
+        )  # fmt: skip
+
+    async def _until_disconnect(self, answer: Any, receive: Receive) -> None:
+        """Run the answer; cancel it when the client leaves. Raises Disconnected then, else what the answer raises."""
+        task = asyncio.ensure_future(answer)
+        watch = asyncio.ensure_future(_disconnect(receive))
+        try:
+            await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
+            if task.cancelled():
+                raise Disconnected
+            task.result()
+        finally:
+            watch.cancel()
+            if not task.done():
+                task.cancel()
+
+    async def _answer(self, call: Call, engine: CallScope, send: Send, outcome: _Outcome) -> None:
+        try:
+            reply = await self.endpoint.handle(call, engine)
+        except RequestError:
+            raise
+        except Exception as e:
+            log.exception("%s %s failed", call.method, call.path)
+            raise plugin_error(self.service.host, e) from e
+        outcome.status = reply.status
+        headers = {**call.reply_headers, **reply.headers}
+        if reply.stream is None:
+            await wire.send_json(send, reply.status, reply.body, {"content-type": reply.media_type, **headers})
+        else:
+            await self._stream(reply, reply.stream, headers, send, outcome)
+
+    async def _stream(
+        self, reply: Reply, stream: AsyncIterator[Payload], headers: dict[str, str], send: Send, outcome: _Outcome
+    ) -> None:
+        """Server-sent events. What fails before the first one is an ordinary error; later it is an event."""
+        first = await anext(stream, None)
+        await wire.send_start(send, reply.status, {**wire.SSE_HEADERS, **headers})
+        outcome.started = True
+        try:
+            if first is not None:
+                await wire.send_body(send, wire.frame(first), more=True)
+                async for payload in stream:
+                    await wire.send_body(send, wire.frame(payload), more=True)
+        except RequestError as e:
+            outcome.error = e.message
+            await wire.send_body(send, wire.frame(e.body()), more=True)
+        except Exception as e:
+            log.exception("a stream failed")
+            error = plugin_error(self.service.host, e)
+            outcome.error = error.message
+            await wire.send_body(send, wire.frame(error.body()), more=True)
+        if reply.done is not None:
+            await wire.send_body(send, wire.frame(reply.done), more=True)
+        await wire.send_body(send, b"")
+
+    async def _refuse(self, error: RequestError, call: Call, send: Send, outcome: _Outcome) -> None:
+        outcome.status, outcome.error = error.status, error.message
+        await wire.send_error(send, error, call.reply_headers)
+
+    def _finished(self, call: Call, engine: CallScope, outcome: _Outcome) -> None:
+        first = None if engine.first_output is None else engine.first_output - call.received
+        self.service.observers.tell(
+            "request_finished",
+            RequestFinished(
+                request_id=call.request_id, family=self.endpoint.family, method=call.method, path=call.path,
+                status=outcome.status, time=time.time(), duration=time.monotonic() - call.received, first_output=first,
+                model=engine.served, prompt_tokens=engine.usage.prompt_tokens,
+                completion_tokens=engine.usage.completion_tokens, cached_tokens=engine.usage.cached_tokens,
+                error=outcome.error,
+            ),
+        )  # fmt: skip
+
+
+class _Outcome:
+    """How a call went, for the observers."""
+
+    __slots__ = ("error", "started", "status")
+
+    def __init__(self) -> None:
+        self.status = 500
+        self.error: str | None = None
+        self.started = False
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

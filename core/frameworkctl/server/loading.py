@@ -1,0 +1,101 @@
+"""Makes served models of the options: finds the files, reads the json ones, loads tokenizer and template."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from ..config import EngineConfig, EngineOptions, ModelOptions, NamedModel, Options
+from ..errors import ConfigError
+from ..frontend.chat_template import ChatTemplate, load_chat_template
+from ..frontend.checkpoint import FolderCheckpoint, read_checkpoint
+from ..frontend.content_format import detect_content_format
+from ..frontend.defaults import SamplingDefaults, sampling_defaults
+from ..frontend.hub import locate
+from ..frontend.messages import ContentFormat
+from ..frontend.tokenizer import load_tokenizer
+from ..interfaces.model import ModelInfo
+from ..plugins import PluginHost
+from ..plugins.discovery import BACKENDS, MODELS
+from .served_model import LocalModel
+
+log = logging.getLogger("frameworkctl.server")
+
+
+def models_to_serve(options: Options, host: PluginHost) -> list[NamedModel]:
+    """Those that were asked for, else the bundled ones that are served by default."""
+    if options.models:
+        return options.models
+    specs = [r.spec for r in host.registry.checkpoints.values() if r.spec.default]
+    if not specs:
+        raise ConfigError("name a model to serve (path or Hub id), or install the demo: pip install frameworkctl-demo")
+    return [NamedModel(source=s.name, options=ModelOptions(served_model_name=[s.name])) for s in specs]
+
+
+def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalModel:
+    """Everything of one model but its weights.
+
+    Raises:
+        ConfigError: it cannot be found, read, or run.
+    """
+    settings = named.options
+    checkpoints = {name: r.spec for name, r in host.registry.checkpoints.items()}
+    folder = locate(
+        named.source,
+        checkpoints,
+        revision=settings.revision,
+        download_dir=settings.download_dir,
+        token=settings.hf_token,
+    )
+    checkpoint = read_checkpoint(folder)
+    info = _describe(checkpoint, host)
+    if settings.max_model_len is not None and settings.max_model_len > info.max_model_len:
+        raise ConfigError(f"--max-model-len {settings.max_model_len} is more than the model's {info.max_model_len}")
+    tokenizer = load_tokenizer(folder, checkpoint.tokenizer_config, checkpoint.config.get("model_type"))
+    source = load_chat_template(folder, checkpoint.tokenizer_config, override=settings.chat_template)
+    template = None if source is None else ChatTemplate(source, special_tokens=tokenizer.special_tokens)
+    content_format = _content_format(settings, source)
+    defaults = sampling_defaults(checkpoint.generation_config)
+    names = settings.served_model_name or [named.source]
+    if defaults != SamplingDefaults():
+        log.info("%s: sampling defaults from its generation_config.json: %s", names[0], defaults)
+    return LocalModel(
+        names, str(folder), info, settings, tokenizer, template, content_format, defaults,
+        host.registry.logits_processors, options.plugin_options,
+    )  # fmt: skip
+
+
+def _describe(checkpoint: FolderCheckpoint, host: PluginHost) -> ModelInfo:
+    """Load the plugin of the checkpoint's architecture and have it read the config."""
+    architectures = list(checkpoint.config.get("architectures") or ())
+    for name in architectures:
+        host.load_named(MODELS, name)
+        if name in host.registry.models:
+            return host.registry.models[name].spec.describe(checkpoint)
+    known = ", ".join(host.names(MODELS))
+    raise ConfigError(f"{checkpoint.root}: no plugin runs the architectures {architectures}; known are {known}")
+
+
+def _content_format(settings: ModelOptions, source: str | None) -> ContentFormat:
+    chosen = settings.chat_template_content_format
+    if chosen != "auto":
+        return chosen
+    return detect_content_format(source) if source is not None else "string"
+
+
+def engine_config(model: LocalModel, options: Options, engines: int) -> EngineConfig:
+    """What the model's engine is started with."""
+    own = EngineOptions(**{name: getattr(model.settings, name) for name in EngineOptions.__struct_fields__})
+    return EngineConfig(
+        name=model.name, folder=str(Path(model.root)), architecture=model.info.architecture,
+        checkpoint_dtype=model.info.dtype, max_model_len=model.max_model_len, vocab_size=model.info.vocab_size,
+        options=own, plugin_options=options.plugin_options, engines=engines,
+    )  # fmt: skip
+
+
+def load_backends(host: PluginHost, models: list[LocalModel]) -> None:
+    """Backends that engines may use: all on ``auto``, else the named one and the reference it falls back to."""
+    wanted = {m.settings.backend for m in models}
+    for name in host.names(BACKENDS):
+        if "auto" in wanted or name in wanted or name == "reference":
+            host.load_named(BACKENDS, name)

@@ -1,0 +1,125 @@
+"""Runs the server from configuration to exit: socket, engines, HTTP, signals, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import time
+from collections.abc import Iterator
+
+import uvicorn
+
+from ..config import Options, ServerOptions
+from ..engine.supervisor import NurseryProcess, Supervisor
+from ..errors import ConfigError
+from ..plugins import PluginHost
+from .app import build_app
+from .loading import engine_config, load_backends, load_model, models_to_serve
+from .observers import Observers
+from .service import Service
+
+log = logging.getLogger("frameworkctl.server")
+
+BACKLOG = 2048
+LAST_WORDS = 2.0  # seconds that broken-off streams have to send their error
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn without its signal handlers: when to stop is decided here."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(options: ServerOptions) -> socket.socket:
+    """The listening socket, bound before anything is loaded. Raises ConfigError."""
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((options.host, options.port))
+    except OSError as e:
+        sock.close()
+        raise ConfigError(f"cannot listen on {options.host}:{options.port}: {e.strerror or e}") from e
+    sock.listen(BACKLOG)
+    return sock
+
+
+async def serve(options: Options, host: PluginHost, nursery: NurseryProcess, started: float) -> int:
+    """Serve until a signal. ``started`` is ``time.monotonic()`` of the program's start. Returns the exit status."""
+    sock = listen(options.server)
+    observers = Observers(host)
+    supervisor = Supervisor(nursery, observers.tell, options.server.log_level)
+    try:
+        named = models_to_serve(options, host)
+        models = [load_model(m, options, host) for m in named]
+        load_backends(host, models)
+        await supervisor.start([engine_config(m, options, len(models)) for m in models], host.loaded())
+        for model, engine in zip(models, supervisor.engines, strict=True):
+            model.engine = engine
+        service = Service(options, host, models, supervisor, observers)
+        config = uvicorn.Config(
+            build_app(service), http="httptools", ws="websockets-sansio", lifespan="off", log_config=None, access_log=False,
+            timeout_graceful_shutdown=int(LAST_WORDS), server_header=False, backlog=BACKLOG,
+        )  # fmt: skip
+        http = HttpServer(config)
+        return await _run(http, service, supervisor, sock, started)
+    finally:
+        await supervisor.stop()
+        observers.close()
+        sock.close()
+
+
+async def _run(http: HttpServer, service: Service, supervisor: Supervisor, sock: socket.socket, started: float) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            log.warning("second signal: stopping now")
+            http.force_exit = True
+            service.fail_open_requests()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    serving = asyncio.create_task(http.serve(sockets=[sock]))
+    ready = asyncio.create_task(supervisor.wait_ready())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((ready, stopping, serving), return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            ready.result()
+            host, port = sock.getsockname()[:2]
+            names = ", ".join(service.models)
+            log.info("ready after %.1f s: %s on http://%s:%d", time.monotonic() - started, names, host, port)
+            await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            await _drain(service)
+    finally:
+        ready.cancel()
+        stopping.cancel()
+        http.should_exit = True
+        await serving
+    return 0
+
+
+async def _drain(service: Service) -> None:
+    """No new requests; open ones get their time, then end with an error they can read."""
+    service.draining = True
+    timeout = service.options.server.shutdown_timeout
+    if service.open_calls:
+        log.info("draining: %d open requests have %.0f s", service.open_calls, timeout)
+    deadline = time.monotonic() + timeout
+    while service.open_calls and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    if service.open_calls:
+        log.warning("%d requests are broken off", service.open_calls)
+        service.fail_open_requests()
+        deadline = time.monotonic() + LAST_WORDS
+        while service.open_calls and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)

@@ -1,0 +1,187 @@
+"""The engine as one call sees it: implements ``interfaces.EngineScope``. All work started in it ends with the call."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from ..engine.client import EngineClient, RowStream
+from ..errors import RequestError
+from ..interfaces.endpoint import (
+    Call,
+    Endpoint,
+    Formatter,
+    GenerateItem,
+    Output,
+    OutputFilter,
+    Payload,
+    Reply,
+    ServedModel,
+    Usage,
+    Work,
+)
+from .generation import Generation, merge
+from .served_model import LocalModel, token_bytes
+
+if TYPE_CHECKING:
+    from .service import Service
+
+
+class CallScope:
+    """One per call; ``close`` when the call has ended, whichever way."""
+
+    def __init__(self, call: Call, service: Service) -> None:
+        self.call, self.service = call, service
+        self.usage = Usage()
+        self.first_output: float | None = None  # time.monotonic()
+        self.served: str | None = None
+        self._open: list[tuple[EngineClient, RowStream]] = []
+        self._filters: list[OutputFilter] = []
+
+    @property
+    def models(self) -> Mapping[str, ServedModel]:
+        return self.service.models
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return self.service.options.plugin_options
+
+    def health(self) -> Mapping[str, Any]:
+        return self.service.health()
+
+    def close(self) -> None:
+        for client, stream in self._open:
+            client.close(stream)
+
+    # -- the default stages
+
+    def model(self, name: str | None, tasks: frozenset[str]) -> LocalModel:
+        found = self.service.model(name)
+        self.served = found.name
+        if tasks and not tasks & found.info.tasks:
+            raise RequestError(
+                f"The model {found.name!r} does not {' or '.join(sorted(tasks))}; it can {', '.join(sorted(found.info.tasks))}.",
+                param="model", code="unsupported_task",
+            )  # fmt: skip
+        return found
+
+    async def serve(self, endpoint: Endpoint, call: Call) -> Reply:
+        stages = self.service.stages
+        request = stages.parse(call)
+        self.service.check_unknown_fields(call)
+        model = self.model(getattr(request, "model", None) or None, endpoint.tasks)
+        self.service.admit(model)
+        work: Work = await asyncio.get_running_loop().run_in_executor(
+            self.service.workers, stages.render, request, model, call
+        )
+        formatter = stages.format(request, work, model, call)
+        self._filters = stages.filters(request, model, call)
+        outputs = self._run(work, model)
+        if work.stream:
+            return Reply(stream=self._payloads(outputs, formatter), done=formatter.done)
+        whole: dict[tuple[int, int], Output] = {}
+        async with aclosing(outputs):
+            async for output in outputs:
+                merge(whole, output)
+        return formatter.final([whole[key] for key in sorted(whole)], self.usage)
+
+    async def _payloads(self, outputs: AsyncIterator[Output], formatter: Formatter) -> AsyncIterator[Payload]:
+        async with aclosing(outputs):  # type: ignore[type-var]
+            async for output in outputs:
+                for payload in formatter.delta(output, self.usage):
+                    yield payload
+        for payload in formatter.end(self.usage):
+            yield payload
+
+    # -- work
+
+    async def _run(self, work: Work, model: LocalModel) -> AsyncIterator[Output]:
+        """Outputs of all items as they come."""
+        if len(work.items) == 1:
+            async with aclosing(self._generate(work.items[0], model, 0)) as outputs:
+                async for output in outputs:
+                    yield output
+            return
+        queue: asyncio.Queue[Output | BaseException | None] = asyncio.Queue()
+
+        async def pump(number: int, item: GenerateItem) -> None:
+            try:
+                async with aclosing(self._generate(item, model, number)) as outputs:
+                    async for output in outputs:
+                        queue.put_nowait(output)
+                queue.put_nowait(None)
+            except Exception as e:  # noqa: BLE001  raised again in the task that reads
+                queue.put_nowait(e)
+
+        tasks = [asyncio.create_task(pump(i, item)) for i, item in enumerate(work.items)]
+        try:
+            open_items = len(tasks)
+            while open_items:
+                got = await queue.get()
+                if got is None:
+                    open_items -= 1
+                elif isinstance(got, BaseException):
+                    raise got
+                else:
+                    yield got
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    def generate(self, item: GenerateItem, model: ServedModel) -> AsyncIterator[Output]:
+        assert isinstance(model, LocalModel)
+        return self._generate(item, model, 0)
+
+    async def _generate(self, item: GenerateItem, model: LocalModel, number: int) -> AsyncIterator[Output]:
+        client, stream = self._start(item, model, open_input=False)
+        generation = Generation(client, stream, item, number, model.tokenizer.vocabulary, self.usage)
+        async with aclosing(generation.outputs()) as outputs:  # type: ignore[type-var]
+            async for output in outputs:
+                if self.first_output is None:
+                    self.first_output = time.monotonic()
+                ended = output.finish_reason is not None
+                for output_filter in self._filters:
+                    output = output_filter.process(output)
+                if output.finish_reason is not None and not ended:
+                    generation.end(output.index)
+                yield output
+
+    def _start(self, item: GenerateItem, model: LocalModel, *, open_input: bool) -> tuple[EngineClient, RowStream]:
+        assert model.engine is not None
+        client = model.engine.live_client()
+        seed = item.params.seed if item.params.seed is not None else self.service.fresh_seed(model)
+        stream = client.generate(
+            token_bytes(item.prompt.token_ids), item.params, seed=seed, priority=item.priority, open_input=open_input
+        )
+        self._open.append((client, stream))
+        self.usage.prompt_tokens += len(item.prompt.token_ids)
+        return client, stream
+
+    def open(self, item: GenerateItem, model: ServedModel) -> LocalSession:
+        assert isinstance(model, LocalModel)
+        client, stream = self._start(item, model, open_input=True)
+        generation = Generation(client, stream, item, 0, model.tokenizer.vocabulary, self.usage)
+        return LocalSession(client, stream, generation, self.usage)
+
+
+class LocalSession:
+    """Implements ``interfaces.Session``."""
+
+    def __init__(self, client: EngineClient, stream: RowStream, generation: Generation, usage: Usage) -> None:
+        self._client, self._stream, self._generation, self._usage = client, stream, generation, usage
+
+    async def append(self, token_ids: Sequence[int], *, final: bool = False) -> None:
+        self._usage.prompt_tokens += len(token_ids)
+        self._client.append(self._stream, token_bytes(token_ids), final=final)
+
+    def outputs(self) -> AsyncIterator[Output]:
+        return self._generation.outputs()
+
+
+def random_seed() -> int:
+    """For a request that names no seed."""
+    return secrets.randbits(63)

@@ -1,0 +1,126 @@
+"""What all calls share: models, stages, limits, state of the server."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from ..config import Options
+from ..engine.supervisor import Supervisor
+from ..errors import RequestError, UnavailableError
+from ..interfaces.endpoint import Call
+from ..plugins import PluginHost
+from .observers import Observers
+from .scope import random_seed
+from .served_model import LocalModel
+from .stages import Stages
+
+RENDER_THREADS = 2
+UNKNOWN_FIELDS_HEADER = "x-unknown-fields"
+_NOT_A_NAME = re.compile(r"[^A-Za-z0-9_.-]")  # names come from the client and go into a header
+_keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Service:
+    """One per server. ``models`` holds each under all its names, in the order of the command line."""
+
+    def __init__(
+        self, options: Options, host: PluginHost, models: list[LocalModel], supervisor: Supervisor, observers: Observers
+    ) -> None:
+        self.options, self.host, self.supervisor, self.observers = options, host, supervisor, observers
+        self.models = {name: model for model in models for name in model.names}
+        self.stages = Stages(host)
+        self.workers = ThreadPoolExecutor(RENDER_THREADS, thread_name_prefix="render")
+        self.draining = False
+        self.open_calls = 0
+        self._seeds = itertools.count()
+        self._first = models[0]
+
+    def model(self, name: str | None) -> LocalModel:
+        """By any served name; None is the first. Raises RequestError 404."""
+        if name is None:
+            return self._first
+        found = self.models.get(name)
+        if found is None:
+            raise RequestError(
+                f"The model {name!r:.120} does not exist; served are {', '.join(self.models)}.",
+                param="model", code="model_not_found", status=404,
+            )  # fmt: skip
+        return found
+
+    def admit(self, model: LocalModel) -> None:
+        """Whether the engine can take one more request now. Raises RequestError 429 or 503."""
+        assert model.engine is not None
+        client = model.engine.live_client()
+        limit = model.settings.max_num_queued_reqs
+        if limit >= 0 and client.open_requests >= model.settings.max_num_seqs + limit:
+            raise RequestError(
+                f"Too many requests are waiting for {model.name!r}.",
+                status=429, code="queue_full", headers={"retry-after": "1"},
+            )  # fmt: skip
+
+    def check_draining(self) -> None:
+        if self.draining:
+            raise UnavailableError("The server is shutting down.", code="draining")
+
+    def fail_open_requests(self) -> None:
+        """End everything that still runs, each request with one error."""
+        error = UnavailableError("The server is shutting down.", code="draining")
+        for engine in self.supervisor.engines:
+            if engine.client is not None:
+                engine.client.fail_all(error)
+
+    def fresh_seed(self, model: LocalModel) -> int:
+        """Random, unless ``--seed`` asks for a fixed sequence."""
+        base = model.settings.seed
+        return random_seed() if base is None else (base << 32) + next(self._seeds)
+
+    def check_unknown_fields(self, call: Call) -> None:
+        """Name top-level fields that the request's Struct lacks in a reply header, or refuse them."""
+        policy, struct = self.options.server.unknown_fields, call.route.request
+        if policy == "ignore" or struct is None or call.route.form:
+            return
+        try:
+            given = _keys.decode(call.body)
+        except (msgspec.DecodeError, RecursionError):
+            return  # not an object: whoever parsed it knew better
+        unknown = [k for k in given if k not in known_fields(struct)]
+        if not unknown:
+            return
+        if policy == "reject":
+            raise RequestError(f"Unknown field {unknown[0]!r:.80}.", param=unknown[0][:80], code="unknown_field")
+        call.reply_headers[UNKNOWN_FIELDS_HEADER] = ",".join(_NOT_A_NAME.sub("?", k[:40]) for k in unknown[:10])
+
+    def health(self) -> Mapping[str, Any]:
+        engines = {}
+        for engine in self.supervisor.engines:
+            load = engine.client.load if engine.client is not None else None
+            entry: dict[str, Any] = {"state": engine.state, "restarts": engine.restarts}
+            if engine.state == "loading":
+                entry["progress"] = round(engine.progress, 3)
+            if engine.reason is not None:
+                entry["reason"] = engine.reason
+            if load is not None and engine.state == "ready":
+                entry |= {
+                    "running": load.running, "waiting": load.waiting, "free_pages": load.free_pages,
+                    "total_pages": load.total_pages, "preemptions": load.preemptions,
+                    "cache_hit_tokens": load.cache_hit_tokens, "cache_query_tokens": load.cache_query_tokens,
+                }  # fmt: skip
+            engines[engine.config.name] = entry
+        states = {e.state for e in self.supervisor.engines}
+        status = "ready"
+        if states != {"ready"}:
+            status = "loading" if states <= {"ready", "loading"} else "unhealthy"
+        return {"status": "draining" if self.draining else status, "models": engines}
+
+
+@lru_cache(maxsize=256)
+def known_fields(struct: type[Any]) -> frozenset[str]:
+    """Wire names of a Struct's fields."""
+    return frozenset(f.encode_name for f in msgspec.structs.fields(struct))
