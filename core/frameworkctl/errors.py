@@ -21,8 +21,10 @@ TYPE_BY_STATUS = {
 class RequestError(Exception):
     """A request that cannot be served, and why, in words for the client.
 
-    ``status`` is the HTTP status (400 unless said), ``param`` the path of the offending field (``messages[0].content``),
-    ``code`` a short word that programs can switch on. Anything a plugin raises of this type reaches the client as it is.
+    ``status`` is the HTTP status (400 unless said), ``param`` the path of the offending field
+    (``messages[0].content``),
+    ``code`` a short word that programs can switch on. Anything a plugin raises of this type reaches the client as it
+    is.
     """
 
     def __init__(

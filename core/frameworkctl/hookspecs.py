@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 def register_endpoints(register: Register[type[Endpoint]]) -> None:
     """Register API families.
 
-    When: once at start-up, in the server. Arguments: ``register(EndpointClass)``. Failure: a family name or a route that
-    is taken is refused with both origins; the plugin is left out, or start-up ends if it was named. Since: 0.1.
+    When: once at start-up, in the server. Arguments: ``register(EndpointClass)``. Failure: a family name or a route
+    that is taken is refused with both origins; the plugin is left out, or start-up ends if it was named. Since: 0.1.
     """
 
 
@@ -60,7 +60,8 @@ def register_models(register: Register[ModelSpec]) -> None:
 def register_backends(register: Register[BackendSpec]) -> None:
     """Register compute backends (``--backend NAME``).
 
-    When: once, in the server and in the engine. Arguments: ``register(BackendSpec(...))``. Failure: as above. Since: 0.1.
+    When: once, in the server and in the engine. Arguments: ``register(BackendSpec(...))``. Failure: as above. Since:
+    0.1.
     """
 
 
@@ -85,7 +86,8 @@ def register_logits_processors(register: Register[LogitsProcessorSpec]) -> None:
 def register_policies(register: Register[PolicySpec]) -> None:
     """Register scheduling policies (``--scheduling-policy NAME``).
 
-    When: once, in the server and in the engine. Arguments: ``register(PolicySpec(...))``. Failure: as above. Since: 0.1.
+    When: once, in the server and in the engine. Arguments: ``register(PolicySpec(...))``. Failure: as above. Since:
+    0.1.
     """
 
 
@@ -93,7 +95,8 @@ def register_policies(register: Register[PolicySpec]) -> None:
 def register_options(register: Register[OptionSpec]) -> None:
     """Register options of ``serve``: a flag, a key of the config file and an environment variable each.
 
-    When: once, before the command line is parsed. Arguments: ``register(OptionSpec(...))``. Failure: as above. Since: 0.1.
+    When: once, before the command line is parsed. Arguments: ``register(OptionSpec(...))``. Failure: as above. Since:
+    0.1.
     """
 
 
@@ -112,9 +115,10 @@ def register_commands(register: Register[CommandSpec]) -> None:
 def parse_request(call: Call) -> Any | None:
     """Turn the body of a call into a request object.
 
-    When: per request, on the event loop. Arguments: ``call`` (its ``endpoint`` and ``route`` tell which family). Return:
-    the request, or None for "not mine"; core's own implementation calls ``Endpoint.parse``. A wrapper may inspect, rewrite
-    or refuse. Failure: RequestError reaches the client, anything else is a 500 that names the plugin. Since: 0.1.
+    When: per request, on the event loop. Arguments: ``call`` (its ``endpoint`` and ``route`` tell which family).
+    Return: the request, or None for "not mine"; core's own implementation calls ``Endpoint.parse``. A wrapper may
+    inspect, rewrite or refuse. Failure: RequestError reaches the client, anything else is a 500 that names the plugin.
+    Since: 0.1.
     """
 
 
@@ -131,8 +135,9 @@ def render_prompt(request: Any, model: ServedModel, call: Call) -> Work | None:
 def format_output(request: Any, work: Work, model: ServedModel, call: Call) -> Formatter | None:
     """Make the formatter that turns outputs into the answer.
 
-    When: per request, before the first output. Arguments: the request, its work, its model, the call. Return: a Formatter,
-    or None for "not mine"; core's own implementation calls ``Endpoint.format``. Failure: as above. Since: 0.1.
+    When: per request, before the first output. Arguments: the request, its work, its model, the call. Return: a
+    Formatter, or None for "not mine"; core's own implementation calls ``Endpoint.format``. Failure: as above. Since:
+    0.1.
     """
 
 
@@ -140,9 +145,9 @@ def format_output(request: Any, work: Work, model: ServedModel, call: Call) -> F
 def filter_output(request: Any, model: ServedModel, call: Call) -> OutputFilter | None:
     """Stand between the detokenizer and the formatter of every family.
 
-    When: per request. Arguments: the request, its model, the call. Return: an OutputFilter, or None to stay out; filters
-    run in the order in which the plugins were loaded. Failure: what a filter raises ends the request with a 500 that
-    names the plugin; nothing of the output passes unfiltered. Since: 0.1.
+    When: per request. Arguments: the request, its model, the call. Return: an OutputFilter, or None to stay out;
+    filters run in the order in which the plugins were loaded. Failure: what a filter raises ends the request with a
+    500 that names the plugin; nothing of the output passes unfiltered. Since: 0.1.
     """
 
 
@@ -153,9 +158,9 @@ def filter_output(request: Any, model: ServedModel, call: Call) -> OutputFilter 
 def create_policy(name: str, options: dict[str, Any]) -> Policy | None:
     """Make the scheduling policy of an engine.
 
-    When: once per engine, in the engine. Arguments: the name asked for; the values of plugins' options. Return: a Policy,
-    or None for "not mine"; core's own implementation instantiates what was registered. Failure: the engine does not
-    start. Since: 0.1.
+    When: once per engine, in the engine. Arguments: the name asked for; the values of plugins' options. Return: a
+    Policy, or None for "not mine"; core's own implementation instantiates what was registered. Failure: the engine
+    does not start. Since: 0.1.
     """
 
 
@@ -194,7 +199,9 @@ def request_finished(event: RequestFinished) -> None:
 
 @hookspec
 def engine_started(event: EngineEvent) -> None:
-    """An engine is ready. When: at its start and at every restart, on the observers' thread. Failure: logged. Since: 0.1."""
+    """An engine is ready. When: at its start and at every restart, on the observers' thread. Failure: logged. Since:
+    0.1.
+    """
 
 
 @hookspec

@@ -19,8 +19,9 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     """How to turn logits into tokens, and when to stop.
 
     Built by ``ServedModel.sampling``; valid by construction once ``validate`` has passed. ``max_tokens`` is what is
-    left after clamping to the context window. ``eos_token_ids`` end a sequence with stop reason null, ``stop_token_ids``
-    with their own id as stop reason; ``ignore_eos`` empties the former. ``top_k`` 0 and ``logprobs`` None mean off.
+    left after clamping to the context window. ``eos_token_ids`` end a sequence with stop reason null,
+    ``stop_token_ids`` with their own id as stop reason; ``ignore_eos`` empties the former. ``top_k`` 0 and
+    ``logprobs`` None mean off.
     """
 
     max_tokens: int

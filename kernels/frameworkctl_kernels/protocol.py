@@ -115,7 +115,8 @@ class Backend(Protocol):
 
         ``query [T, H, D]``; head h reads key/value head h // (H / K). Causal: token i sees j <= i; ``window`` W: and
         i - j < W. ``softcap`` c: scores become c * tanh(scores / c) before the mask. ``sinks [H]``: one more logit per
-        head that takes part in the softmax and has no value. Source: Vaswani et al. 2017; paging as in Kwon et al. 2023.
+        head that takes part in the softmax and has no value. Source: Vaswani et al. 2017; paging as in Kwon et al.
+        2023.
         """
 
     def pack(self, weight: Tensor, fmt: str = "plain") -> Packed:

@@ -21,9 +21,9 @@ from ..generation_fields import UNSUPPORTED, GenerationFields, check_fields, fie
 from .format import ChatFormatter
 
 CHAT_UNSUPPORTED = (
-    *UNSUPPORTED, "add_generation_prompt", "chat_template", "chat_template_kwargs", "continue_final_message", "documents",
-    "function_call", "functions", "mm_processor_kwargs", "modalities", "reasoning_effort", "tool_choice", "tools",
-)  # fmt: skip
+    *UNSUPPORTED, "add_generation_prompt", "chat_template", "chat_template_kwargs", "continue_final_message",
+    "documents", "function_call", "functions", "mm_processor_kwargs", "modalities", "reasoning_effort", "tool_choice",
+    "tools", )  # fmt: skip
 
 
 class ChatRequest(GenerationFields, kw_only=True):

@@ -15,8 +15,8 @@ class DecoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A decoder as the implementation builds it; defaults are Llama's.
 
     ``windows[i]`` is layer i's sliding window in tokens, None for full attention. ``attention_scale`` multiplies q k^T,
-    ``embedding_scale`` the embeddings. ``sandwich`` normalises a block's output as well as its input. ``norm_plus_one``:
-    weights are stored minus one.
+    ``embedding_scale`` the embeddings. ``sandwich`` normalises a block's output as well as its input.
+    ``norm_plus_one``: weights are stored minus one.
     """
 
     vocab_size: int
@@ -93,7 +93,8 @@ def _base(
 
 def _windows(raw: Raw, sliding: Callable[[int], bool]) -> tuple[int | None, ...]:
     """By ``layer_types`` where the file has them, else by ``sliding(layer)``."""
-    types, window = raw.get("layer_types"), raw.get("sliding_window")
+    types: list[str] | None = raw.get("layer_types")
+    window: int | None = raw.get("sliding_window")
     layers = range(raw["num_hidden_layers"])
     flags = [t == "sliding_attention" for t in types] if types else [sliding(i) for i in layers]
     return tuple(window if flag and window else None for flag in flags)
@@ -105,7 +106,7 @@ def llama(raw: Raw) -> DecoderConfig:
 
 
 def mistral(raw: Raw) -> DecoderConfig:
-    window = raw.get("sliding_window", 4096)
+    window: int | None = raw.get("sliding_window", 4096)
     return _base(raw, tied=False, max_positions=4096 * 32, windows=(window or None,) * raw["num_hidden_layers"])
 
 

@@ -49,7 +49,8 @@ class SelfAttention(nn.Module):
             rotated = torch.cat([self.q_norm(q), self.k_norm(k)], dim=1)
         self.rotary_ops.rotary(rotated, cos_sin)
         q, k = rotated.split([self.heads, self.kv_heads], dim=1)
-        return self.output(self.attention(q, k, heads[:, self.heads + self.kv_heads :], batch))
+        out: Tensor = self.output(self.attention(q, k, heads[:, self.heads + self.kv_heads :], batch))
+        return out
 
 
 class MLP(nn.Module):
@@ -64,7 +65,8 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[T, hidden]`` -> ``[T, hidden]``."""
-        return self.down(self.activation(self.gate_up(x)))
+        out: Tensor = self.down(self.activation(self.gate_up(x)))
+        return out
 
 
 class Layer(nn.Module):

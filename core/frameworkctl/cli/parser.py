@@ -71,28 +71,17 @@ def fields_of(struct: type[msgspec.Struct]) -> list[Field]:
         extra: dict[str, Any] = {}
         for meta in getattr(hint, "__metadata__", ()):
             extra.update(getattr(meta, "extra", None) or {})
-        default = info.default if info.default is not msgspec.NODEFAULT else info.default_factory()  # type: ignore[operator, misc]
-        out.append(
-            Field(
-                info.name,
-                hint,
-                default,
-                extra.get("group", "server"),
-                extra.get("help", ""),
-                is_list=_is(hint, list),
-                is_bool=_is(hint, bool),
-                is_size=_has_size(hint),
-                comma=bool(extra.get("comma")),
-            )  # fmt: skip
-        )
+        factory: Any = info.default_factory
+        default = factory() if info.default is msgspec.NODEFAULT else info.default
+        kind = {"is_list": _is(hint, list), "is_bool": _is(hint, bool), "is_size": _has_size(hint)}
+        where, comma = extra.get("group", "server"), bool(extra.get("comma"))
+        out.append(Field(info.name, hint, default, where, extra.get("help", ""), comma=comma, **kind))
     return out
 
 
 def plugin_field(spec: OptionSpec) -> Field:
-    return Field(
-        spec.name, spec.type, spec.default, "plugin", spec.help,
-        is_list=_is(spec.type, list), is_bool=_is(spec.type, bool), is_size=False,
-    )  # fmt: skip
+    many, flag = _is(spec.type, list), _is(spec.type, bool)
+    return Field(spec.name, spec.type, spec.default, "plugin", spec.help, is_list=many, is_bool=flag, is_size=False)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -105,7 +94,8 @@ class _Parser(argparse.ArgumentParser):
 def build(fields: Iterable[Field], prog: str = "frameworkctl serve") -> argparse.ArgumentParser:
     """A parser whose help is made from the option tree."""
     parser = _Parser(
-        prog=prog, allow_abbrev=False, argument_default=argparse.SUPPRESS, formatter_class=argparse.RawTextHelpFormatter,
+        prog=prog, allow_abbrev=False, argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.RawTextHelpFormatter,
         description="Serve models behind the OpenAI API. Without a model, the bundled demo is served.",
     )  # fmt: skip
     parser.add_argument("source", nargs="?", help="path, Hub id or bundled name of the model")

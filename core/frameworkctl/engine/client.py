@@ -76,9 +76,15 @@ class EngineClient(asyncio.Protocol):
     # -- requests
 
     def generate(
-        self, tokens: bytes, params: SamplingParams, *, seed: int, priority: int = 0, extras: dict[str, str] | None = None,
+        self,
+        tokens: bytes,
+        params: SamplingParams,
+        *,
+        seed: int,
+        priority: int = 0,
+        extras: dict[str, str] | None = None,
         open_input: bool = False,
-    ) -> RowStream:  # fmt: skip
+    ) -> RowStream:
         """Start a request; the caller must ``close`` the stream whatever happens."""
         stream = RowStream(next(self._ids), params.n)
         self._streams[stream.id] = stream
@@ -101,7 +107,7 @@ class EngineClient(asyncio.Protocol):
     async def ask(self) -> dict[str, Any]:
         """The engine's own account of its integrity."""
         id_ = next(self._ids)
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._answers[id_] = future
         self.send(Ask(id_))
         try:

@@ -153,8 +153,8 @@ class EngineLoop:
     def _load(self) -> EngineLoad:
         load, cache = self.scheduler.load(), self.scheduler.cache
         return EngineLoad(
-            load.running, load.waiting, load.free_pages, load.total_pages, self.scheduler.preemptions, cache.query_tokens,
-            cache.hit_tokens, self.scheduler.steps,
+            load.running, load.waiting, load.free_pages, load.total_pages, self.scheduler.preemptions,
+            cache.query_tokens, cache.hit_tokens, self.scheduler.steps,
         )  # fmt: skip
 
     def _report_idle(self) -> None:

@@ -21,7 +21,9 @@ class Start(msgspec.Struct, tag="start", array_like=True):
 
 
 class Generate(msgspec.Struct, tag="gen", array_like=True):
-    """Continue a prompt (int32 bytes) ``params.n`` times. ``extras`` keep its prefix cache apart; ``open``: more follows."""
+    """Continue a prompt (int32 bytes) ``params.n`` times. ``extras`` keep its prefix cache apart; ``open``: more
+    follows.
+    """
 
     id: int
     tokens: bytes
@@ -107,8 +109,8 @@ class EngineLoad(msgspec.Struct, array_like=True):
 
 
 class Row(msgspec.Struct, array_like=True):
-    """News of one sequence. ``logprobs``: of the token, ids of the top, their logprobs. ``cached`` is prompt tokens found
-    in the prefix cache, told with the first row."""
+    """News of one sequence. ``logprobs``: of the token, ids of the top, their logprobs. ``cached`` is prompt tokens
+    found in the prefix cache, told with the first row."""
 
     id: int
     index: int

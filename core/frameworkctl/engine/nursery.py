@@ -6,6 +6,7 @@ no threads to lose), and ends when the server does.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -106,10 +107,8 @@ def main() -> int:
 
     gc.collect()
     gc.freeze()
-    try:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         serve(control)
-    except (BrokenPipeError, ConnectionResetError):
-        pass
     return 0
 
 

@@ -158,9 +158,9 @@ class Supervisor:
                 engine.state, engine.info, engine.reason, engine.pid = "ready", info, None, info.pid
                 took = time.monotonic() - engine.started
                 log.info(
-                    "%s is ready after %.1f s: %s on %s (%s), %d KV pages of %d tokens (%.2f GB), %d threads",
+                    "%s is ready after %.1f s: %s on %s (%s), %d KV pages of %d tokens (%.2f GB), %d threads, pid %d",
                     engine.config.name, took, info.dtype, info.device, info.backend, info.pages, info.page_tokens,
-                    info.cache_bytes / 1e9, info.threads,
+                    info.cache_bytes / 1e9, info.threads, info.pid,
                 )  # fmt: skip
                 self._observe("engine_started", EngineEvent(model=engine.config.name, pid=info.pid, time=time.time()))
             case Loading(done=done, total=total):

@@ -147,8 +147,8 @@ class PersistentBatch:
         )  # fmt: skip
         batch = Batch(
             shape=shape, input_ids=self._input_ids[:total], positions=self._positions.push(total),
-            query_start=self._query_start.push(size + 1), logits_index=self._logits_index.push(len(sampled)), groups=views,
-        )  # fmt: skip
+            query_start=self._query_start.push(size + 1), logits_index=self._logits_index.push(len(sampled)),
+            groups=views, )  # fmt: skip
         computed += lens
         return batch, sampled
 
@@ -160,9 +160,9 @@ class PersistentBatch:
         device_table = table.push(size)
         return GroupView(
             kind=group.kind, block_size=group.block_size, window=group.window,
-            pages=int(self._pages[g, :size].max(initial=0)), seq_lens=self._seq_lens.push(size), block_table=device_table,
-            slot_mapping=self._slots[g].push(total), state_slot=device_table[:, 0] if group.kind == "state" else None,
-        )  # fmt: skip
+            pages=int(self._pages[g, :size].max(initial=0)), seq_lens=self._seq_lens.push(size),
+            block_table=device_table, slot_mapping=self._slots[g].push(total), state_slot=device_table[:, 0] if
+            group.kind == "state" else None, )  # fmt: skip
 
     def write_sampled(self, rows: NDArray[np.int64], tokens: Tensor) -> None:
         """Each row's new token goes behind its known ones, on the device."""

@@ -18,10 +18,10 @@ def apply_penalties(
 ) -> None:
     """Change ``logits [L, V]`` in place in the rows ``at [n]``.
 
-    ``history [n, W]`` int64 are each row's tokens, the first ``known [n]`` of them valid and the first ``prompt_len [n]``
-    of those its prompt. Repetition r: every id seen, prompt or output, has its logit divided by r where positive, else
-    multiplied (Keskar et al. 2019). Frequency f: minus f per occurrence in the output. Presence p: minus p for ids that
-    occur in the output (both as the OpenAI API documents).
+    ``history [n, W]`` int64 are each row's tokens, the first ``known [n]`` of them valid and the first ``prompt_len
+    [n]`` of those its prompt. Repetition r: every id seen, prompt or output, has its logit divided by r where
+    positive, else multiplied (Keskar et al. 2019). Frequency f: minus f per occurrence in the output. Presence p:
+    minus p for ids that occur in the output (both as the OpenAI API documents).
     """
     flat = logits.view(-1)
     places = torch.arange(history.shape[1], device=logits.device)[None]

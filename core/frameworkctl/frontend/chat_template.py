@@ -13,19 +13,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, nodes
 from jinja2.ext import Extension, loopcontrols
-from jinja2.nodes import CallBlock
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 from ..errors import ConfigError, RequestError
-
-if TYPE_CHECKING:
-    from jinja2.nodes import Node
-    from jinja2.parser import Parser
 
 CUT_MARK = "CONTINUE_FINAL_MESSAGE_TAG "  # ends in a blank so that a template's trimming can be seen
 
@@ -58,10 +53,9 @@ class ChatTemplate:
     ) -> str:
         """Return the prompt for a conversation of plain JSON values; the arguments are not modified.
 
-        ``kwargs`` adds variables or overrides ours. ``continue_final_message`` leaves the last message open: the text
-        ends right after its content, and no generation prompt is added. Raises ``RequestError`` with the code
-        ``chat_template_error`` for whatever the template or the conversation gets wrong, ``chat_template_timeout``
-        when rendering takes longer than ``timeout`` seconds.
+        ``kwargs`` adds variables or overrides ours. With ``continue_final_message`` the text ends right after the last
+        content, and no generation prompt is added. Raises ``RequestError`` with the code ``chat_template_error`` for
+        whatever the template or the conversation gets wrong, ``chat_template_timeout`` after ``timeout`` seconds.
         """
         try:
             turns = _normalize(messages)
@@ -129,27 +123,21 @@ def load_chat_template(
 @functools.lru_cache(maxsize=1)
 def template_environment() -> ImmutableSandboxedEnvironment:
     """Return the environment that every chat template is parsed and rendered in (the one transformers defines)."""
-    extensions = [_Generation, loopcontrols]
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
-    environment.filters["tojson"] = _to_json
-    environment.globals.update(raise_exception=_raise_exception, dict=_Dict(), namespace=_Namespace)
-    environment.globals["strftime_now"] = lambda format: datetime.now().strftime(format)
-    return environment
+    env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols])
+    env.filters["tojson"] = _to_json
+    env.globals.update(raise_exception=_raise_exception, dict=_Dict(), namespace=_Namespace)
+    env.globals["strftime_now"] = lambda format: datetime.now().strftime(format)
+    return env
 
 
 class _Generation(Extension):
-    """``{% generation %}...{% endgeneration %}``: marks the assistant's text for training, renders as its body."""
+    """``{% generation %}...{% endgeneration %}``: for training; renders as its body, in a scope of its own."""
 
     tags = {"generation"}
 
-    def parse(self, parser: Parser) -> Node:
+    def parse(self, parser: Any) -> nodes.Node:
         line = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        # A call block, because its scope is part of the behaviour: what is set inside does not leak out
-        return CallBlock(self.call_method("body_of"), [], [], body).set_lineno(line)
-
-    def body_of(self, caller: Callable[[], str]) -> str:
-        return caller()
+        return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
 
 
 class _Dict:
@@ -187,18 +175,25 @@ def _to_json(
 
 
 class _Expired(BaseException):
-    """What the watchdog raises inside a rendering thread; not an Exception, so nothing on the way swallows it."""
+    """What the watchdog raises inside a rendering thread; no Exception, so that no template code catches it."""
+
+
+class _Ticket:
+    __slots__ = ("aimed", "due", "fired", "thread")
+
+    def __init__(self, due: float) -> None:
+        self.due, self.thread, self.aimed, self.fired = due, threading.get_ident(), False, False
 
 
 class _Watchdog:
     """Ends renders that take too long, by raising in their thread; has one daemon thread for all of them.
 
-    Who removes a ticket from ``_live`` (one atomic step) decides its fate: either the render has finished and is never
-    hit, or the watchdog raises in it exactly once and the render reports the timeout.
+    It aims, looks whether the ticket is still there, and fires; a render takes its ticket back, and then waits while
+    it is aimed at. So none is hit after its end.
     """
 
     def __init__(self) -> None:
-        self._live: dict[threading.Lock, tuple[float, int]] = {}  # ticket, locked once it was hit: deadline, thread
+        self._live: set[_Ticket] = set()
         self._wake_at = math.inf  # until then the thread sleeps: nobody has to ring for a later deadline
         self._bell = threading.Lock()  # released to ring: an Event would stay locked if we raised inside its set()
         self._bell.acquire()
@@ -206,35 +201,42 @@ class _Watchdog:
 
     def run(self, work: Callable[[], str], timeout: float) -> str:
         """Return ``work()``; raises ``TimeoutError`` when it takes longer than ``timeout`` seconds."""
-        ticket, thread, deadline = threading.Lock(), threading.get_ident(), time.monotonic() + timeout
+        ticket = _Ticket(time.monotonic() + timeout)
         try:
             try:
-                self._live[ticket] = (deadline, thread)
-                if deadline < self._wake_at:
+                self._live.add(ticket)
+                if ticket.due < self._wake_at:
                     with contextlib.suppress(RuntimeError):  # it has been rung already
                         self._bell.release()
                 return work()
             finally:
-                if self._live.pop(ticket, None) is None:
-                    while not ticket.locked():
-                        time.sleep(0.001)
-                    _raise_in(thread, None)  # should it still be on its way
-                    raise _Expired
+                self._take_back(ticket)
         except _Expired:
+            self._take_back(ticket)
             raise TimeoutError from None
+
+    def _take_back(self, ticket: _Ticket) -> None:
+        self._live.discard(ticket)
+        while ticket.aimed:
+            time.sleep(0.001)
+        if ticket.fired:
+            _raise_in(ticket.thread, None)
 
     def _watch(self) -> None:
         while True:
             self._wake_at = math.inf  # before looking: who comes while we look and is not seen, rings
             now, nearest = time.monotonic(), math.inf
-            for ticket, (deadline, thread) in list(self._live.items()):
-                if deadline > now:
-                    nearest = min(nearest, deadline)
-                elif self._live.pop(ticket, None) is not None:
-                    _raise_in(thread, _Expired)
-                    ticket.acquire()
+            for ticket in list(self._live):
+                if ticket.due <= now:
+                    ticket.aimed = True
+                    if ticket in self._live:
+                        ticket.fired = True
+                        _raise_in(ticket.thread, _Expired)
+                        ticket.due = now + 1  # and again, for a destructor or the like may have swallowed it
+                    ticket.aimed = False
+                nearest = min(nearest, ticket.due)
             self._wake_at = nearest
-            self._bell.acquire(timeout=min(nearest - now, threading.TIMEOUT_MAX))
+            self._bell.acquire(timeout=min(max(nearest - now, 0), threading.TIMEOUT_MAX))
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:

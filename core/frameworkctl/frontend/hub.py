@@ -44,8 +44,8 @@ def locate(
 
 
 def _download(repo: str, revision: str | None, download_dir: str | None, token: str | None) -> Path:
-    from huggingface_hub import snapshot_download
     from huggingface_hub import errors as hub
+    from huggingface_hub import snapshot_download
 
     try:
         return Path(

@@ -26,8 +26,8 @@ def prepare_messages(
 ) -> list[dict[str, Any]]:
     """Messages as a template reads them: contents as one string, or (``openai``) as a list of parts.
 
-    ``developer_role``: whether the template knows ``developer``; otherwise such messages become system messages, and all
-    system messages are joined at the front.
+    ``developer_role``: whether the template knows ``developer``; otherwise such messages become system messages, and
+    all system messages are joined at the front.
 
     Raises:
         RequestError: 400 with the path of what is wrong (``messages[1].content[0].type``).

@@ -18,7 +18,7 @@ MAX_DEPTH_MESSAGE = "The body is nested too deeply."
 
 
 @lru_cache(maxsize=256)
-def decoder_for(type_: type[Any]) -> msgspec.json.Decoder[Any]:
+def decoder_for(type_: Any) -> msgspec.json.Decoder[Any]:
     """One lax decoder per Struct, made once."""
     return msgspec.json.Decoder(type_, strict=False)
 
@@ -39,7 +39,7 @@ def decode_body(call: Call) -> Any:
     return decode_json(call.body, call.route.request)
 
 
-def decode_json(body: bytes, type_: type[Any]) -> Any:
+def decode_json(body: bytes, type_: Any) -> Any:
     """``body`` as ``type_``; raises RequestError as ``decode_body`` does."""
     if not body.strip():
         raise RequestError("The body is empty: send a JSON object.", code="invalid_json")

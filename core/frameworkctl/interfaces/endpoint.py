@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
@@ -127,7 +127,8 @@ Payload = msgspec.Struct | Mapping[str, Any] | bytes | ServerEvent  # what a str
 
 
 class Reply(msgspec.Struct, kw_only=True):
-    """An answer. ``body`` is sent as JSON unless it is bytes; with ``stream`` the payloads are sent as server-sent events.
+    """An answer. ``body`` is sent as JSON unless it is bytes; with ``stream`` the payloads are sent as server-sent
+    events.
 
     ``done`` is a last event after the stream (``[DONE]`` for OpenAI's older families; None for none).
     """
@@ -207,8 +208,10 @@ class ServedModel(Protocol):
     created: int  # unix seconds
     info: ModelInfo
     max_model_len: int
-    tokenizer: Tokenizer
     options: Mapping[str, Any]  # values of options that plugins registered
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
 
     def encode_prompt(
         self, prompt: str | Sequence[int], *, add_special_tokens: bool = True, param: str = "prompt"
@@ -221,7 +224,8 @@ class ServedModel(Protocol):
     def sampling(
         self, prompt: Prompt, fields: Mapping[str, Any], *, default_max_tokens: int | None = None
     ) -> SamplingParams:
-        """Merge a request's fields (null = unset) over the model's defaults, clamp ``max_tokens`` to the room left, check.
+        """Merge a request's fields (null = unset) over the model's defaults, clamp ``max_tokens`` to the room left,
+        check.
 
         ``default_max_tokens`` None fills the context window. Raises RequestError naming the field that is wrong.
         """
@@ -232,16 +236,27 @@ class EngineScope(Protocol):
 
     call: Call
     usage: Usage
-    models: Mapping[str, ServedModel]  # by every served name, in the order of the command line
-    options: Mapping[str, Any]
+
+    @property
+    def models(self) -> Mapping[str, ServedModel]:
+        """By every served name, in the order of the command line."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Values of options that plugins registered."""
 
     async def serve(self, endpoint: Endpoint, call: Call) -> Reply:
-        """Drive parse, render and format with the plugins around them: what ``Endpoint.handle`` does unless overridden."""
+        """Drive parse, render and format with the plugins around them: what ``Endpoint.handle`` does unless
+        overridden.
+        """
 
     def model(self, name: str | None, tasks: frozenset[str]) -> ServedModel:
-        """The model that a request named (None: the first). Raises RequestError 404, or 400 when it has no such task."""
+        """The model that a request named (None: the first). Raises RequestError 404, or 400 when it has no such
+        task.
+        """
 
-    def generate(self, item: GenerateItem, model: ServedModel) -> AsyncIterator[Output]: ...
+    def generate(self, item: GenerateItem, model: ServedModel) -> AsyncGenerator[Output, None]:
+        """Outputs as they come; closing the generator aborts what still runs."""
 
     def open(self, item: GenerateItem, model: ServedModel) -> Session: ...
 

@@ -23,7 +23,9 @@ class Checkpoint(Protocol):
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Facts that requests are checked with. ``tasks`` as in the API reference: ``generate``, ``embed``, ``classify``, ..."""
+    """Facts that requests are checked with. ``tasks`` as in the API reference: ``generate``, ``embed``, ``classify``,
+    ...
+    """
 
     architecture: str
     tasks: frozenset[str]

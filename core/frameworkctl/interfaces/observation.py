@@ -16,7 +16,9 @@ class RequestReceived(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestFinished(msgspec.Struct, frozen=True, kw_only=True):
-    """How a call ended. ``status`` 499: the client went away. Times in seconds; ``first_output`` None: there was none."""
+    """How a call ended. ``status`` 499: the client went away. Times in seconds; ``first_output`` None: there was
+    none.
+    """
 
     request_id: str
     family: str

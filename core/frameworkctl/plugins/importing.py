@@ -16,7 +16,9 @@ from ..errors import ConfigError
 
 
 def import_object(value: str) -> Any:
-    """``package.module``, ``package.module:object`` or ``/path/file.py`` as an object. Raises what the import raises."""
+    """``package.module``, ``package.module:object`` or ``/path/file.py`` as an object. Raises what the import
+    raises.
+    """
     if value.endswith(".py"):
         return _import_file(Path(value))
     module_name, _, attribute = value.partition(":")

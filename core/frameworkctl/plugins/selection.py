@@ -36,7 +36,9 @@ def split(values: Iterable[str] | str | None) -> list[str]:
 
 
 def is_essential(candidate: Candidate) -> bool:
-    """What no selection takes away: health and version routes, commands, the default policy, native models, backends."""
+    """What no selection takes away: health and version routes, commands, the default policy, native models,
+    backends.
+    """
     if not candidate.builtin:
         return False
     return candidate.group in (MODELS, BACKENDS) or any((candidate.group, n) in ESSENTIAL for n in candidate.names)

@@ -1,7 +1,7 @@
 """One unified schedule: each step gives each sequence some of the tokens it wants, under a budget.
 
-Prefill chunks, decodes and cached prefixes are one case: tokens known minus tokens computed. A step may be planned while
-the one before it still runs: token counts do not depend on token values.
+Prefill chunks, decodes and cached prefixes are one case: tokens known minus tokens computed. A step may be planned
+while the one before it still runs: token counts do not depend on token values.
 """
 
 from __future__ import annotations
@@ -158,8 +158,9 @@ class Scheduler:
     def _ready(self, seq: Sequence) -> bool:
         """Children of one prompt wait until the first has computed it, then find it in the prefix cache."""
         leader = seq.leader
-        if leader is not None and self.cache.prefix_caching and seq.computed == 0 and seq.epoch == 0:
-            if leader.status is not Status.FINISHED and leader.committed < leader.prompt_len:
+        if leader is not None and self.cache.prefix_caching and seq.epoch == 0:
+            ended = leader.status is Status.FINISHED
+            if not ended and leader.committed < leader.prompt_len:
                 return False
         if seq.wanted <= 0:
             return False

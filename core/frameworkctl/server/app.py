@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import RequestError
-from ..interfaces.endpoint import Endpoint, Route
+from ..interfaces.endpoint import Route
 from . import docs, openapi
 from .auth import KeyRing
 from .gate import Gate

@@ -41,7 +41,7 @@ class Gate:
             return
         if self.echo_ids:
             send = _with_header(send, (b"x-request-id", request_id.encode("latin-1")))
-        if (scope["method"], scope["path"]) not in self.public:
+        if (str(scope.get("method")), scope["path"]) not in self.public:
             try:
                 self.keys.check(headers)
             except RequestError as e:

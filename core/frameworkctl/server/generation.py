@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import cast
 
 from ..engine.client import EngineClient, RowStream
@@ -52,7 +52,7 @@ class Generation:
         self._sequences = [_SequenceText(vocabulary, item) for _ in range(item.params.n)]
         self._open = item.params.n
 
-    async def outputs(self) -> AsyncIterator[Output]:
+    async def outputs(self) -> AsyncGenerator[Output, None]:
         try:
             while self._open:
                 rows = await self.stream.next()

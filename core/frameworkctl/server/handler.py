@@ -1,4 +1,6 @@
-"""One HTTP call from its body to its last byte: reads, runs the endpoint, sends, and stops when the client goes away."""
+"""One HTTP call from its body to its last byte: reads, runs the endpoint, sends, and stops when the client goes
+away.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,7 @@ class RouteHandler:
     def _call(self, scope: Scope) -> Call:
         state: Any = scope["state"]
         return Call(
-            endpoint=self.endpoint, route=self.route, method=str(scope["method"]), path=scope["path"],
+            endpoint=self.endpoint, route=self.route, method=str(scope.get("method")), path=scope["path"],
             path_params={k: str(v).lstrip("/") for k, v in scope.get("path_params", {}).items()},
             query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
             headers=state["headers"], body=b"", request_id=state["request_id"], received=time.monotonic(),

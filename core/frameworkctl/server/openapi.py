@@ -53,8 +53,9 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint, route: Route, path: str, schemas: dict[type[Any], Any]) -> dict[str, Any]:
     error = {"description": "Refused or failed", "content": _json({"$ref": "#/components/schemas/Error"})}
+    where = re.sub(r"[^a-z0-9]+", "_", path.lower()).strip("_")
     operation: dict[str, Any] = {
-        "operationId": f"{endpoint.family}_{route.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', path.lower()).strip('_')}",
+        "operationId": f"{endpoint.family}_{route.method.lower()}_{where}",
         "tags": [endpoint.family],
         "summary": route.summary,
         "responses": {"200": {"description": "Success"}, "default": error},

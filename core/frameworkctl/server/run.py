@@ -63,8 +63,8 @@ async def serve(options: Options, host: PluginHost, nursery: NurseryProcess, sta
             model.engine = engine
         service = Service(options, host, models, supervisor, observers)
         config = uvicorn.Config(
-            build_app(service), http="httptools", ws="websockets-sansio", lifespan="off", log_config=None, access_log=False,
-            timeout_graceful_shutdown=int(LAST_WORDS), server_header=False, backlog=BACKLOG,
+            build_app(service), http="httptools", ws="websockets-sansio", lifespan="off", log_config=None,
+            access_log=False, timeout_graceful_shutdown=int(LAST_WORDS), server_header=False, backlog=BACKLOG,
         )  # fmt: skip
         http = HttpServer(config)
         return await _run(http, service, supervisor, sock, started)
@@ -87,6 +87,8 @@ async def _run(http: HttpServer, service: Service, supervisor: Supervisor, sock:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
+    host, port = sock.getsockname()[:2]
+    log.info("listening on http://%s:%d", host, port)
     serving = asyncio.create_task(http.serve(sockets=[sock]))
     ready = asyncio.create_task(supervisor.wait_ready())
     stopping = asyncio.create_task(stop.wait())
@@ -94,9 +96,7 @@ async def _run(http: HttpServer, service: Service, supervisor: Supervisor, sock:
         await asyncio.wait((ready, stopping, serving), return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             ready.result()
-            host, port = sock.getsockname()[:2]
-            names = ", ".join(service.models)
-            log.info("ready after %.1f s: %s on http://%s:%d", time.monotonic() - started, names, host, port)
+            log.info("ready after %.1f s: %s", time.monotonic() - started, ", ".join(service.models))
             await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
             await _drain(service)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ class CallScope:
 
     @property
     def models(self) -> Mapping[str, ServedModel]:
-        return self.service.models
+        return dict(self.service.models)
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -64,7 +64,8 @@ class CallScope:
         self.served = found.name
         if tasks and not tasks & found.info.tasks:
             raise RequestError(
-                f"The model {found.name!r} does not {' or '.join(sorted(tasks))}; it can {', '.join(sorted(found.info.tasks))}.",
+                f"The model {found.name!r} does not {' or '.join(sorted(tasks))};"
+                f" it can {', '.join(sorted(found.info.tasks))}.",
                 param="model", code="unsupported_task",
             )  # fmt: skip
         return found
@@ -89,8 +90,8 @@ class CallScope:
                 merge(whole, output)
         return formatter.final([whole[key] for key in sorted(whole)], self.usage)
 
-    async def _payloads(self, outputs: AsyncIterator[Output], formatter: Formatter) -> AsyncIterator[Payload]:
-        async with aclosing(outputs):  # type: ignore[type-var]
+    async def _payloads(self, outputs: AsyncGenerator[Output, None], formatter: Formatter) -> AsyncIterator[Payload]:
+        async with aclosing(outputs):
             async for output in outputs:
                 for payload in formatter.delta(output, self.usage):
                     yield payload
@@ -99,7 +100,7 @@ class CallScope:
 
     # -- work
 
-    async def _run(self, work: Work, model: LocalModel) -> AsyncIterator[Output]:
+    async def _run(self, work: Work, model: LocalModel) -> AsyncGenerator[Output, None]:
         """Outputs of all items as they come."""
         if len(work.items) == 1:
             async with aclosing(self._generate(work.items[0], model, 0)) as outputs:
@@ -132,14 +133,14 @@ class CallScope:
             for task in tasks:
                 task.cancel()
 
-    def generate(self, item: GenerateItem, model: ServedModel) -> AsyncIterator[Output]:
+    def generate(self, item: GenerateItem, model: ServedModel) -> AsyncGenerator[Output, None]:
         assert isinstance(model, LocalModel)
         return self._generate(item, model, 0)
 
-    async def _generate(self, item: GenerateItem, model: LocalModel, number: int) -> AsyncIterator[Output]:
+    async def _generate(self, item: GenerateItem, model: LocalModel, number: int) -> AsyncGenerator[Output, None]:
         client, stream = self._start(item, model, open_input=False)
         generation = Generation(client, stream, item, number, model.tokenizer.vocabulary, self.usage)
-        async with aclosing(generation.outputs()) as outputs:  # type: ignore[type-var]
+        async with aclosing(generation.outputs()) as outputs:
             async for output in outputs:
                 if self.first_output is None:
                     self.first_output = time.monotonic()

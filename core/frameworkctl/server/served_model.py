@@ -100,7 +100,8 @@ class LocalModel:
     def render_chat(self, messages: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True) -> Prompt:
         if self.template is None:
             raise RequestError(
-                f"The model {self.name!r} has no chat template: start the server with --chat-template, or use completions.",
+                f"The model {self.name!r} has no chat template: start the server with --chat-template,"
+                " or use completions.",
                 code="no_chat_template",
             )
         if not messages:

@@ -83,7 +83,8 @@ class Service:
 
     def check_unknown_fields(self, call: Call) -> None:
         """Name top-level fields that the request's Struct lacks in a reply header, or refuse them."""
-        policy, struct = self.options.server.unknown_fields, call.route.request
+        policy = self.options.server.unknown_fields
+        struct: Any = call.route.request
         if policy == "ignore" or struct is None or call.route.form:
             return
         try:
@@ -121,6 +122,6 @@ class Service:
 
 
 @lru_cache(maxsize=256)
-def known_fields(struct: type[Any]) -> frozenset[str]:
+def known_fields(struct: Any) -> frozenset[str]:
     """Wire names of a Struct's fields."""
     return frozenset(f.encode_name for f in msgspec.structs.fields(struct))

@@ -31,8 +31,9 @@ class ClientSocket:
             raise SocketClosed from e
         if message["type"] == "websocket.disconnect":
             raise SocketClosed
-        text = message.get("text")
-        return text if text is not None else message.get("bytes", b"")
+        text: str | None = message.get("text")
+        data: bytes = message.get("bytes") or b""
+        return data if text is None else text
 
     async def send(self, data: str | bytes) -> None:
         try:
@@ -48,8 +49,8 @@ def socket_handler(endpoint: Endpoint, route: Route, service: Service) -> Websoc
         state: Any = socket.scope["state"]
         call = Call(
             endpoint=endpoint, route=route, method="GET", path=socket.scope["path"], path_params={},
-            query=dict(socket.query_params), headers=state["headers"], body=b"", request_id=state["request_id"], received=0.0,
-        )  # fmt: skip
+            query=dict(socket.query_params), headers=state["headers"], body=b"", request_id=state["request_id"],
+            received=0.0, )  # fmt: skip
         engine = CallScope(call, service)
         await socket.accept()
         code, reason = 1000, ""

@@ -1,4 +1,6 @@
-"""The per-request stages with the plugins around them; where no plugin stands there, the endpoint is called directly."""
+"""The per-request stages with the plugins around them; where no plugin stands there, the endpoint is called
+directly.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from ..plugins import PluginHost
 
 
 class Stages:
-    """``parse``, ``render`` and ``format`` are made once: through pluggy if a plugin implements the hook, else direct."""
+    """``parse``, ``render`` and ``format`` are made once: through pluggy if a plugin implements the hook, else
+    direct.
+    """
 
     def __init__(self, host: PluginHost) -> None:
         hooks = host.hooks

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
-from litestar.types import Scope, Send
+from litestar.types import Message, Scope, Send
 
 from ..errors import RequestError
 from ..interfaces.endpoint import Payload, ServerEvent
@@ -60,10 +60,9 @@ async def refuse_websocket(scope: Scope, send: Send, error: RequestError) -> Non
         return
     data = encode(error.body())
     headers = {"content-type": "application/json", "content-length": str(len(data)), **error.headers}
-    await send(
-        {"type": "websocket.http.response.start", "status": error.status, "headers": raw_headers(headers)}  # type: ignore[misc, arg-type]
-    )
-    await send({"type": "websocket.http.response.body", "body": data})  # type: ignore[misc, arg-type]
+    start = {"type": "websocket.http.response.start", "status": error.status, "headers": raw_headers(headers)}
+    for message in (start, {"type": "websocket.http.response.body", "body": data}):
+        await send(cast("Message", message))  # an ASGI extension that the type does not know
 
 
 def header_map(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

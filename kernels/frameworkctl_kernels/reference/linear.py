@@ -41,7 +41,7 @@ class OneDnnWeight:
 
 def onednn_takes(dtype: torch.dtype) -> bool:
     """Whether oneDNN multiplies this type on this processor."""
-    if not torch.backends.mkldnn.is_available():
+    if not torch._C._has_mkldnn:
         return False
     if dtype == torch.float32:
         return True
