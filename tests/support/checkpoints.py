@@ -59,19 +59,28 @@ def build_tokenizer() -> Any:
         vocab_size=VOCAB, special_tokens=["<|pad|>", "<|bos|>", "<|eos|>", "<|im_start|>", "<|im_end|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False,
     )  # fmt: skip
-    tokenizer.train_from_iterator(["the quick brown fox jumps over the lazy dog and the other things there"] * 4, trainer)
+    tokenizer.train_from_iterator(
+        ["the quick brown fox jumps over the lazy dog and the other things there"] * 4, trainer
+    )
     return tokenizer
 
 
 def add_text_side(folder: Path) -> None:
     """Tokenizer, its config and a chat template."""
     build_tokenizer().save(str(folder / "tokenizer.json"))
-    config = {"bos_token": "<|bos|>", "eos_token": "<|im_end|>", "pad_token": "<|pad|>", "tokenizer_class": "TokenizersBackend"}
+    config = {
+        "bos_token": "<|bos|>",
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|pad|>",
+        "tokenizer_class": "TokenizersBackend",
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
 
 
-def make_checkpoint(family: str, folder: Path, *, dtype: str = "float32", shard: str | None = None, **changes: Any) -> Path:
+def make_checkpoint(
+    family: str, folder: Path, *, dtype: str = "float32", shard: str | None = None, **changes: Any
+) -> Path:
     """A checkpoint folder; ``shard`` is the largest size of a weight file (``100KB``)."""
     import torch
 

@@ -161,7 +161,8 @@ def build(given: EngineConfig, host: PluginHost, progress: Progress, world: Worl
         layout, max_model_len=given.max_model_len, chunk=chunk, kv_bytes=options.kv_cache_memory_bytes,
         pages=options.num_gpu_blocks_override, engines=given.engines,
     )  # fmt: skip
-    _bind(model, layout, memory.allocate(layout, pages, ctx.device))
+    pool = memory.allocate(layout, pages, ctx.device)
+    _bind(model, layout, pool)
     specs = {n: (r.spec, r.plugin.label) for n, r in host.registry.logits_processors.items()}
     processors = ProcessorSet(
         specs,
@@ -170,7 +171,7 @@ def build(given: EngineConfig, host: PluginHost, progress: Progress, world: Worl
         ),
     )
     runner = Runner(
-        model, layout, backends.used, processors, max_seqs=options.max_num_seqs,
+        model, layout, pool, backends.used, processors, max_seqs=options.max_num_seqs,
         max_tokens=options.max_num_batched_tokens, max_len=given.max_model_len + 1, device=ctx.device,
     )  # fmt: skip
     dtype = str(ctx.dtype).removeprefix("torch.")
@@ -185,11 +186,11 @@ def build(given: EngineConfig, host: PluginHost, progress: Progress, world: Worl
     )
 
 
-def _bind(model: Model, layout: PoolLayout, tensors: list[torch.Tensor]) -> None:
+def _bind(model: Model, layout: PoolLayout, pool: torch.Tensor) -> None:
     modules = model.caching_modules()
     for index, group in enumerate(layout.groups):
         for place, layer in enumerate(group.layers):
-            modules[layer].bind(tensors[place], index, group.block_size)
+            modules[layer].bind(pool[place], index, group.block_size)
 
 
 def share_threads(threads: int | None, engines: int) -> int:

@@ -69,31 +69,26 @@ def count_pages(
     return count
 
 
-def allocate(layout: PoolLayout, pages: int, device: torch.device) -> list[Tensor]:
-    """One uint8 tensor ``[pages, page_bytes]`` per layer of the largest group.
+def allocate(layout: PoolLayout, pages: int, device: torch.device) -> Tensor:
+    """Zeros ``[layers of the largest group, pages, page_bytes]`` uint8.
 
     On a CPU the memory is asked for at once, in the background and in large pages where there are: a cache that is
     promised and not there would show in the middle of a request.
     """
-    tensors = []
-    for _ in range(layout.tensors):
-        if device.type != "cpu":
-            tensors.append(torch.zeros(pages, layout.page_bytes, dtype=torch.uint8, device=device))
-            continue
-        area = mmap.mmap(-1, pages * layout.page_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        tensors.append(torch.frombuffer(area, dtype=torch.uint8).view(pages, layout.page_bytes))
-    if device.type == "cpu" and tensors:
-        threading.Thread(target=_populate, args=(tensors,), daemon=True, name="kv-populate").start()
-    return tensors
+    shape = (layout.tensors, pages, layout.page_bytes)
+    size = layout.tensors * pages * layout.page_bytes
+    if device.type != "cpu" or size == 0:
+        return torch.zeros(shape, dtype=torch.uint8, device=device)
+    area = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    pool = torch.frombuffer(area, dtype=torch.uint8).view(shape)
+    threading.Thread(target=_populate, args=(pool,), daemon=True, name="kv-populate").start()
+    return pool
 
 
-def _populate(tensors: list[Tensor]) -> None:
+def _populate(pool: Tensor) -> None:
     """Have the kernel back the pages now; it changes no content, so the engine may already be writing."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for tensor in tensors:
-        start = tensor.data_ptr()
-        libc.madvise(start, tensor.numel(), _MADV_HUGEPAGE)
-        if libc.madvise(start, tensor.numel(), _MADV_POPULATE_WRITE) != 0:
-            log.debug("the KV cache is backed on first use: madvise: errno %d", ctypes.get_errno())
-            return
+    libc.madvise(pool.data_ptr(), pool.numel(), _MADV_HUGEPAGE)
+    if libc.madvise(pool.data_ptr(), pool.numel(), _MADV_POPULATE_WRITE) != 0:
+        log.debug("the KV cache is backed on first use: madvise: errno %d", ctypes.get_errno())

@@ -24,6 +24,7 @@ class Runner:
         self,
         model: Model,
         layout: PoolLayout,
+        pool: Tensor,
         backends: list[Backend],
         processors: ProcessorSet,
         *,
@@ -36,6 +37,7 @@ class Runner:
         self.batch = PersistentBatch(
             layout.groups, max_seqs=max_seqs, max_tokens=max_tokens, max_len=max_len, device=device
         )
+        self._pool = pool.view(torch.int64)
         self.rows = SamplingRows(max_seqs, device)
         self.sampler = Sampler(self.batch, self.rows, processors)
         self._plan: StepPlan | None = None
@@ -46,6 +48,7 @@ class Runner:
     def launch(self, plan: StepPlan) -> None:
         """Apply the plan's changes and start computing its tokens."""
         self.batch.apply(plan, (self.rows, self.processors))
+        self._clear(plan)
         self._plan, self._logits = plan, None
         batch, self._sampled = self.batch.prepare(plan)
         for backend in self.backends:
@@ -53,6 +56,18 @@ class Runner:
         hidden = self.model(batch)
         if len(self._sampled):
             self._logits = self.model.logits(hidden.index_select(0, batch.logits_index))
+
+    def _clear(self, plan: StepPlan) -> None:
+        """Zero the pages that are new to a sequence.
+
+        Kernels read whole pages and mask what is not there, and a masked NaN is still one: without this, a request that
+        overflowed could spoil those that get its pages next.
+        """
+        pages = [p for more in plan.pages for table in more.tables for p in table]
+        for new in plan.new:
+            pages += [p for table, kept in zip(new.tables, new.kept, strict=True) for p in table[kept:]]
+        if pages and self._pool.numel():
+            self._pool.index_fill_(1, torch.tensor(pages, device=self._pool.device), 0)
 
     @torch.inference_mode()
     def sample(self) -> list[Sampled]:

@@ -18,12 +18,14 @@ class StopChecker:
     string.
     """
 
-    __slots__ = ("_held", "_include", "_matched", "_min_tokens", "_needles", "_text")
+    __slots__ = ("_firsts", "_held", "_include", "_matched", "_min_tokens", "_needles", "_partial", "_text")
 
     def __init__(self, stop: Sequence[str], *, include_in_output: bool = False, min_tokens: int = 0) -> None:
         if not all(stop):
             raise ValueError("a stop string may not be empty")
         self._needles = [_Needle(word) for word in stop]
+        self._firsts = {word[0] for word in stop}
+        self._partial = False  # whether the text ends with a beginning of a stop string
         self._include = include_in_output
         self._min_tokens = min_tokens
         self._matched: str | None = None
@@ -41,6 +43,12 @@ class StopChecker:
             return delta, None
         if self._matched is not None:
             return "", self._matched
+        if not self._partial:
+            for first in self._firsts:
+                if first in delta:
+                    break
+            else:
+                return delta, None
         end, winner = len(delta), None
         counts = tokens > self._min_tokens
         for needle in self._needles:
@@ -50,10 +58,9 @@ class StopChecker:
                 end, winner = found, needle
         if winner is not None:
             return self._finish(delta[:end], winner.word)
-        if self._include:
-            return delta, None
         held = max(needle.depth for needle in self._needles)
-        if not held and not self._held:
+        self._partial = held > 0
+        if self._include or not (held or self._held):
             return delta, None
         self._text.append(delta)
         ready, self._held = self._held + len(delta) - held, held
@@ -61,7 +68,7 @@ class StopChecker:
 
     def flush(self) -> str:
         """Return the text still held back: the sequence has ended, nothing can complete it any more."""
-        held, self._held = self._held, 0
+        held, self._held, self._partial = self._held, 0, False
         for needle in self._needles:
             needle.depth = 0
         return self._text.take(held)

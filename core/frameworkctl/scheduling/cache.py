@@ -109,7 +109,8 @@ class CacheManager:
                     self.pool.hold(page)
             table[:] = pages
         seq.computed = seq.committed = hit.length
-        seq.published = [len(pages) for pages in hit.tables]
+        seq.kept = [len(pages) for pages in hit.tables]
+        seq.published = seq.kept[:]
         seq.sent = [0] * len(self.groups)
         if self.prefix_caching:
             self.query_tokens += len(seq.tokens)

@@ -8,7 +8,10 @@ from ..params import SamplingParams
 
 
 class NewSequence(msgspec.Struct, array_like=True, frozen=True):
-    """A sequence that enters the batch. ``tokens`` are int32 bytes of all known ones; ``computed`` are in its pages."""
+    """A sequence that enters the batch. ``tokens`` are int32 bytes of all known ones; ``computed`` are in its pages.
+
+    The first ``kept[g]`` pages of group g hold content that is to be read; the others are new to it.
+    """
 
     id: int
     tokens: bytes
@@ -17,6 +20,7 @@ class NewSequence(msgspec.Struct, array_like=True, frozen=True):
     tables: list[list[int]]
     params: SamplingParams
     seed: int
+    kept: list[int]
 
 
 class MorePages(msgspec.Struct, array_like=True, frozen=True):

@@ -26,7 +26,7 @@ class Sequence:
 
     __slots__ = (
         "arrival", "cached_tokens", "chain", "chain_root", "committed", "computed", "cross_digest", "cross_tokens",
-        "epoch", "id", "index", "input_open", "known_to_runner", "leader", "limit", "params", "pending", "priority",
+        "epoch", "id", "index", "input_open", "kept", "known_to_runner", "leader", "limit", "params", "pending", "priority",
         "prompt_len", "published", "request", "seed", "sent", "status", "tables", "tokens",
     )  # fmt: skip
 
@@ -62,6 +62,7 @@ class Sequence:
         self.status = Status.WAITING
         self.tables: list[list[int]] = [[] for _ in range(groups)]
         self.sent = [0] * groups
+        self.kept = [0] * groups  # pages that came with content, from the prefix cache
         self.known_to_runner = False
         self.chain_root = chain_root
         self.chain: list[bytes] = []

@@ -30,7 +30,7 @@ class _SequenceText:
         self.stop = StopChecker(
             params.stop, include_in_output=params.include_stop_str_in_output, min_tokens=params.min_tokens
         )
-        self.context = list(prompt[-CONTEXT:]) if params.logprobs is not None else []
+        self.context: list[int] = []  # output tokens before the next one, which may complete a character with it
         self.count = 0
         self.ended = False
 

@@ -119,7 +119,8 @@ class AttentionPlan:
         if view.window is not None:
             first = np.maximum(totals - lens - view.window + 1, 0) // size
         count = int((-(-totals // size) - first).max())
-        columns = np.minimum(first[:, None] + np.arange(count, dtype=np.int64)[None], view.block_table.shape[1] - 1)
+        # Beyond a sequence's own pages its last one is repeated: what is masked must be its own memory too.
+        columns = np.minimum(first[:, None] + np.arange(count, dtype=np.int64)[None], ((totals - 1) // size)[:, None])
         rows = self._tensor(members)[:, None]
         pages = view.block_table[rows, self._tensor(columns)].long()
         return GroupGather(pages, self._tensor(first * size), count * size)
@@ -155,15 +156,11 @@ def _members_by_length(query_lens: NDArray[np.int32]) -> list[NDArray[np.int64]]
 
 def write_kv(key: Tensor, value: Tensor, cache: PagedCache, view: GroupView) -> None:
     """See the protocol."""
-    size, halves = cache.block_size, cache.halves
-    slots = view.slot_mapping
-    if halves == 2:
-        rows = slots + torch.div(slots, size, rounding_mode="floor") * size
-    else:
-        page = torch.div(slots, size, rounding_mode="floor")
-        rows = slots + page * (size * (halves - 1))
-    cache.slots.index_copy_(0, rows, key.reshape(key.shape[0], -1))
-    cache.slots.index_copy_(0, rows + size, value.reshape(value.shape[0], -1))
+    size = cache.block_size
+    page = torch.div(view.slot_mapping, size, rounding_mode="floor")
+    rows = view.slot_mapping + page * (size * (cache.halves - 1))
+    cache.slots.index_copy_(0, rows, key.flatten(1))
+    cache.slots.index_copy_(0, rows + size, value.flatten(1))
 
 
 def attend(
