@@ -33,7 +33,7 @@ class ProcessorSet:
                 spec, _ = self.specs[name]
                 processor = self._instance(name, spec)
                 shown = (prompt, output) if spec.tokens == "host" else ((), ())
-                processor.add(row, msgspec.json.decode(raw, type=spec.params), *shown)
+                processor.add(row, msgspec.json.decode(raw, type=spec.prepared or spec.params), *shown)
             except Exception as e:  # noqa: BLE001  a plugin may raise anything; its request ends, nobody else's
                 self._fail(name, [row], e)
             else:

@@ -20,7 +20,7 @@ class LogitsProcessorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A logits processor that a request switches on with ``extra_args: {NAME: {...}}``.
 
     ``params`` is the Struct those arguments must fit; ``prepare`` (server side, in a worker thread) may then turn them
-    into what the engine needs, for instance words into token ids, or raise RequestError. ``changes_argmax`` False
+    into what the engine needs, a Struct of type ``prepared``: words into token ids, for instance. ``changes_argmax`` False
     promises that the most likely token stays it, so that greedy requests skip the processor. ``tokens`` is where the
     processor wants to see a sequence's tokens: not at all, or as a list on the host.
     """
@@ -31,6 +31,7 @@ class LogitsProcessorSpec(msgspec.Struct, frozen=True, kw_only=True):
     changes_argmax: bool = True
     tokens: Literal["none", "host"] = "none"
     prepare: Callable[[Any, ServedModel], msgspec.Struct] | None = None
+    prepared: type[msgspec.Struct] | None = None
     api_version: int = API_VERSION
 
 

@@ -26,7 +26,8 @@ class Sequence:
 
     __slots__ = (
         "arrival", "cached_tokens", "chain", "chain_root", "committed", "computed", "cross_digest", "cross_tokens",
-        "epoch", "id", "index", "input_open", "kept", "known_to_runner", "leader", "limit", "params", "pending", "priority",
+        "epoch", "id", "index", "input_open", "kept", "known_to_runner",
+        "leader", "limit", "params", "pending", "priority",
         "prompt_len", "published", "request", "seed", "sent", "status", "tables", "tokens",
     )  # fmt: skip
 

@@ -93,8 +93,8 @@ def test_distribution(name: str) -> None:
     u = uniform(np.full(DRAWS, 7, dtype=np.int64), np.arange(DRAWS))
     n = DRAWS
     tokens = draw(
-        (LOGITS / params.temperature).expand(n, -1).clone(), np.full(n, params.top_k), np.full(n, params.top_p, np.float32),
-        np.full(n, params.min_p, np.float32), u,
+        (LOGITS / params.temperature).expand(n, -1).clone(), np.full(n, params.top_k),
+        np.full(n, params.top_p, np.float32), np.full(n, params.min_p, np.float32), u,
     )  # fmt: skip
     counts = np.bincount(tokens.numpy(), minlength=VOCAB)
     assert counts[want == 0].sum() == 0
@@ -141,8 +141,8 @@ def test_ties_do_not_depend_on_a_neighbour() -> None:
     assert len(set(alone)) > 20
     for u, token in zip(np.linspace(0, 0.999, 40), alone, strict=True):
         pair = draw(
-            torch.stack([logits, torch.arange(300.0)]), np.array([2, 200]), np.ones(2, np.float32), np.zeros(2, np.float32),
-            np.array([u, 0.5]),
+            torch.stack([logits, torch.arange(300.0)]), np.array([2, 200]), np.ones(2, np.float32),
+            np.zeros(2, np.float32), np.array([u, 0.5]),
         )  # fmt: skip
         assert int(pair[0]) == token
 

@@ -1,4 +1,4 @@
-"""What must hold so that a step can be captured and run ahead: no waits, fixed addresses, a fixed number of operations."""
+"""What must hold so that a step can be captured: no waits, fixed addresses, a fixed number of operations."""
 
 from __future__ import annotations
 

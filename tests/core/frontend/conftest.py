@@ -55,8 +55,14 @@ class Goldens:
 
 @pytest.fixture(scope="session")
 def goldens() -> Goldens:
-    """``FRAMEWORKCTL_GOLDENS`` names a folder with ``zoo`` and ``corpus``: answers recorded from the reference server."""
+    """Recorded answers: ``FRAMEWORKCTL_GOLDENS`` names a folder with ``zoo`` and ``corpus``."""
     folder = os.environ.get("FRAMEWORKCTL_GOLDENS")
     if not folder:
         pytest.skip("FRAMEWORKCTL_GOLDENS names no folder with recorded answers")
     return Goldens(Path(folder))
+
+
+@pytest.fixture(scope="session")
+def templates() -> dict[str, str]:
+    """The template styles of this folder, by name."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(TEMPLATES.glob("*.jinja"))}

@@ -1,0 +1,1 @@
+"""A logits processor that makes words more likely, or bans them."""

@@ -1,0 +1,30 @@
+"""Changes the logits of one sequence; runs in the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from frameworkctl.interfaces import RowProcessor
+
+from .plugin import TokenBoost
+
+
+class WordBoostProcessor(RowProcessor):
+    """Boosts the next token of every word that has been begun, or can begin; bans the token that would finish one."""
+
+    def process(
+        self, params: TokenBoost, prompt: Sequence[int], output: Sequence[int], row: torch.Tensor
+    ) -> torch.Tensor:
+        for ids, value in params.words:
+            for place in begun(ids, output):
+                row[ids[place]] += value
+        for ids in params.banned:
+            if len(ids) - 1 in begun(ids, output):
+                row[ids[-1]] = float("-inf")
+        return row
+
+
+def begun(ids: Sequence[int], output: Sequence[int]) -> Iterator[int]:
+    """How many tokens of a word the output ends with: 0, and every other count that fits."""
+    return (n for n in range(len(ids)) if n == 0 or list(output[-n:]) == list(ids[:n]))
