@@ -44,7 +44,7 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     spaces_between_special_tokens: bool = True
     logprobs: int | None = None
     logit_bias: dict[int, float] | None = None
-    processors: dict[str, msgspec.Raw] | None = None  # logits processors of plugins: name -> their params, as JSON
+    processors: dict[str, bytes] | None = None  # logits processors of plugins: name -> their params, as JSON
 
     @property
     def greedy(self) -> bool:

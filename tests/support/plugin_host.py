@@ -53,7 +53,7 @@ class EchoEndpoint(Endpoint):
 
     def render(self, request: Any, model: Any) -> Work:
         prompt = Prompt([1, 2], text=str(request))
-        return Work(items=[GenerateItem(prompt=prompt, params=SamplingParams())])
+        return Work(items=[GenerateItem(prompt=prompt, params=SamplingParams(max_tokens=1))])
 
     def format(self, request: Any, work: Work, model: Any, call: Call) -> Formatter:
         return EchoFormatter()

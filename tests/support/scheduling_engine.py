@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from frameworkctl.interfaces.scheduling import Policy
 from frameworkctl.params import SamplingParams
 from frameworkctl.scheduling.cache import CacheManager
 from frameworkctl.scheduling.groups import PoolLayout
-from frameworkctl.scheduling.plan import Sampled
+from frameworkctl.scheduling.plan import Sampled, StepPlan
 from frameworkctl.scheduling.policies import FirstComeFirstServed
 from frameworkctl.scheduling.scheduler import Limits, Scheduler, Step
 from frameworkctl.scheduling.sequence import Sequence as Seq
@@ -50,8 +51,8 @@ class FakeEngine:
     """Requests in, tokens out, one thread. ``overlap``: the next step is planned while one runs."""
 
     def __init__(
-        self, layout: PoolLayout, *, pages: int | None = None, extra: int = 0, max_model_len: int = 40, max_cross: int = 0,
-        max_seqs: int = 4, max_tokens: int = 8, long_prefill: int = 0, watermark: float = 0.0, overlap: bool = False,
+        self, layout: PoolLayout, *, pages: int | None = None, extra: int = 0, max_model_len: int = 40,
+        max_cross: int = 0, max_seqs: int = 4, max_tokens: int = 8, long_prefill: int = 0, watermark: float = 0.0, overlap: bool = False,
         prefix_caching: bool = True, policy: Policy | None = None,
     ) -> None:  # fmt: skip
         self.layout, self.max_model_len, self.overlap = layout, max_model_len, overlap
@@ -109,15 +110,22 @@ class FakeEngine:
 
     # -- what the loop does
 
-    def turn(self, fail_at: FailAt | None = None, row_error: int | None = None) -> bool:
-        """``EngineLoop._turn``; False when there was nothing to do. ``row_error``: the sampled row that goes wrong."""
-        step, self.planned = self.planned or self._schedule(), None
+    def turn(
+        self, fail_at: FailAt | None = None, row_error: int | None = None, *, replan: bool = False,
+        during: Callable[[], None] | None = None,
+    ) -> bool:  # fmt: skip
+        """``EngineLoop._turn``; False when there was nothing to do. ``row_error``: the sampled row that goes wrong;
+        ``replan``: what is planned is taken back once; ``during``: what happens while the step runs."""
+        step, self.planned = self.planned or self._schedule(replan), None
         if step is None:
             return False
+        plan = msgspec.msgpack.decode(msgspec.msgpack.encode(step.plan), type=StepPlan)  # as another rank gets it
         try:
-            self.runner.launch(step.plan, fail_at)
+            self.runner.launch(plan, fail_at)
             if self.overlap:
-                self.planned = self._schedule()
+                self.planned = self._schedule(replan)
+            if during is not None:
+                during()
             sampled = self.runner.sample(fail_at)
         except ModelFailed:
             self.runner._launched = None
@@ -136,8 +144,11 @@ class FakeEngine:
         self.check()
         return True
 
-    def _schedule(self) -> Step | None:
+    def _schedule(self, replan: bool = False) -> Step | None:
         step = self.scheduler.schedule()
+        if replan and step is not None:
+            self.scheduler.retract(step)
+            step = self.scheduler.schedule()
         self.scheduler.check_integrity()
         assert len(self.scheduler.running) <= self.limits.max_seqs
         if step is not None:
@@ -203,15 +214,11 @@ class FakeEngine:
         work = sum((s.limit - s.prompt_len + 2) * (1 + s.limit // self._pace()) for s in left)
         limit = limit or 20 + 4 * work
         for turns in range(limit):
-            idle = not self.turn()
-            if idle and all(c.ended for c in self.clients.values()):
-                break
-        else:
-            raise AssertionError(
-                f"not at an end after {limit} steps: {[c.seq.id for c in self.clients.values() if not c.ended]}"
-            )
-        self.check_idle()
-        return turns
+            if not self.turn() and all(c.ended for c in self.clients.values()):
+                self.check_idle()
+                return turns
+        left_over = [c.seq.id for c in self.clients.values() if not c.ended]
+        raise AssertionError(f"not at an end after {limit} steps: {left_over}")
 
     def _pace(self) -> int:
         share = self.limits.long_prefill or self.limits.max_tokens

@@ -97,11 +97,22 @@ class FakeRunner:
         self.rows[new.id] = row
         assert len(self.rows) <= self.max_seqs, "more rows than the batch has"
 
+    def _clear(self, plan: StepPlan) -> None:
+        """Pages that are new to a sequence are zeroed, as the real runner does: what was in them must not be seen."""
+        pages = [p for more in plan.pages for table in more.tables for p in table]
+        for new in plan.new:
+            pages += [p for table, kept in zip(new.tables, new.kept, strict=True) for p in table[kept:]]
+        assert NULL_PAGE not in pages
+        assert len(set(pages)) == len(pages), "a page is new twice"
+        for page in pages:
+            self.store[page].clear()
+
     # -- one step
 
     def launch(self, plan: StepPlan, fail_at: FailAt | None = None) -> None:
         assert self._launched is None, "launch twice"
         self._apply(plan)
+        self._clear(plan)
         if fail_at == "launch":
             raise ModelFailed
         assert plan.scheduled, "a step of nothing"
@@ -181,6 +192,9 @@ class FakeRunner:
                 for at in range(first, end)
             }
             assert len(wanted) == end - first, "a page is twice in what a token sees"
+            for number in range(first // group.block_size, -(-end // group.block_size)):
+                beyond = [o for o in self.store[table[number]] if number * group.block_size + o >= end]
+                assert not beyond, f"page {table[number]} of {row.id} was not cleared"
         for (page, offset), cell in wanted.items():
             found = self.store[page].get(offset) if page != NULL_PAGE else None
             assert found == cell, f"sequence {row.id} reads {found} on page {page} for {cell}"
@@ -214,7 +228,6 @@ class WatchedPool(PagePool):
         for page in pages:
             assert page != NULL_PAGE
             self._content.pop(page, None)
-            self._store[page].clear()
         return pages
 
     def check_content(self) -> None:

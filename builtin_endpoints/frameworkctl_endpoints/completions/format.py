@@ -69,7 +69,8 @@ class CompletionFormatter(Formatter):
             body.text_offset.append(offset)
             body.token_logprobs.append(sampled.logprob)
             body.tokens.append(sampled.text)
-            body.top_logprobs.append({sampled.text: sampled.logprob, **{t.text: t.logprob for t in entry.top}})
+            # Different ids may have the same text; as in the reference server, the last of them stands for all.
+            body.top_logprobs.append({t.text: t.logprob for t in (sampled, *entry.top)})
             offset += len(sampled.text)
         self._offsets[index] = offset
         return body

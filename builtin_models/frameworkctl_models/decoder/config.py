@@ -97,7 +97,12 @@ def _windows(raw: Raw, sliding: Callable[[int], bool]) -> tuple[int | None, ...]
     window: int | None = raw.get("sliding_window")
     layers = range(raw["num_hidden_layers"])
     flags = [t == "sliding_attention" for t in types] if types else [sliding(i) for i in layers]
-    return tuple(window if flag and window else None for flag in flags)
+    return tuple(window or None if flag else None for flag in flags)
+
+
+def _same(window: int | None, raw: Raw) -> tuple[int | None, ...]:
+    layers: int = raw["num_hidden_layers"]
+    return (window,) * layers
 
 
 def llama(raw: Raw) -> DecoderConfig:
@@ -107,12 +112,12 @@ def llama(raw: Raw) -> DecoderConfig:
 
 def mistral(raw: Raw) -> DecoderConfig:
     window: int | None = raw.get("sliding_window", 4096)
-    return _base(raw, tied=False, max_positions=4096 * 32, windows=(window or None,) * raw["num_hidden_layers"])
+    return _base(raw, tied=False, max_positions=4096 * 32, windows=_same(window or None, raw))
 
 
 def _qwen_windows(raw: Raw) -> tuple[int | None, ...]:
     if not raw.get("use_sliding_window", False):
-        return (None,) * raw["num_hidden_layers"]
+        return _same(None, raw)
     return _windows(raw, lambda layer: layer >= raw.get("max_window_layers", 28))
 
 

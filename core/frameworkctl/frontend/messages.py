@@ -77,10 +77,10 @@ def _part(part: Any, path: str) -> str:
         raise _bad(path, f"{path} must be an object with a 'type'.")
     kind = part.get("type") or next((k for k in part if k in TEXT_PARTS or k in MEDIA_PARTS), None)
     if kind in MEDIA_PARTS:
-        raise _bad(path, f"This model does not take {MEDIA_PARTS[kind]} input.")
+        raise _bad(path, f"{path}: this model does not take {MEDIA_PARTS[kind]} input.")
     if kind not in TEXT_PARTS:
         known = ", ".join([*TEXT_PARTS, *MEDIA_PARTS])
-        raise _bad(f"{path}.type", f"Unknown content part type {kind!r:.80}; known types are {known}.")
+        raise _bad(f"{path}.type", f"{path}.type {kind!r:.80} is unknown; known types are {known}.")
     text = part.get(TEXT_PARTS[kind])
     if not isinstance(text, str):
         raise _bad(f"{path}.{TEXT_PARTS[kind]}", f"{path}.{TEXT_PARTS[kind]} must be a string.")

@@ -149,7 +149,7 @@ class LocalModel:
             return min(default, self.max_model_len)
         return min(self.defaults.max_new_tokens or self.max_model_len, self.max_model_len)
 
-    def _plugin_params(self, extra: Mapping[str, Any] | None) -> dict[str, msgspec.Raw] | None:
+    def _plugin_params(self, extra: Mapping[str, Any] | None) -> dict[str, bytes] | None:
         """``extra_args`` of a request: per logits processor its parameters, checked and prepared."""
         if not extra:
             return None
@@ -159,7 +159,7 @@ class LocalModel:
             registered = self._processors.get(name)
             if registered is None:
                 known = ", ".join(sorted(self._processors)) or "none"
-                raise bad(path, f"No logits processor is called {name!r:.80} (enabled: {known}).")
+                raise bad(path, f"{path:.80}: no logits processor has this name (enabled: {known}).")
             spec = registered.spec
             try:
                 params = msgspec.convert(value, spec.params, strict=False)
@@ -167,7 +167,7 @@ class LocalModel:
                 what, _, where = str(e).partition(" - at `$")
                 raise bad(path + where.rstrip("`"), f"{what} at `{path}{where.rstrip('`')}`.") from None
             prepared = spec.prepare(params, self) if spec.prepare is not None else params
-            out[name] = msgspec.Raw(msgspec.json.encode(prepared))
+            out[name] = msgspec.json.encode(prepared)
         return out
 
 

@@ -11,14 +11,13 @@ from .plugin import TokenBoost
 
 
 class WordBoostProcessor(RowProcessor):
-    """Boosts the next token of every word that has been begun, or can begin; bans the token that would finish one."""
+    """Boosts the next token of every word, the first if it has not been begun; bans the one that would finish one."""
 
     def process(
         self, params: TokenBoost, prompt: Sequence[int], output: Sequence[int], row: torch.Tensor
     ) -> torch.Tensor:
         for ids, value in params.words:
-            for place in begun(ids, output):
-                row[ids[place]] += value
+            row[ids[max(begun(ids, output))]] += value
         for ids in params.banned:
             if len(ids) - 1 in begun(ids, output):
                 row[ids[-1]] = float("-inf")

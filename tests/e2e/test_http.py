@@ -1,0 +1,194 @@
+"""HTTP as such: errors in one shape, keys on every route, ids, limits, documentation, refused WebSockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import websockets.sync.client
+from support.server import RunningServer, start_server
+from websockets.exceptions import InvalidStatus
+
+pytestmark = pytest.mark.e2e
+KEY = "secret-key-1"
+BODY = {"model": "a", "prompt": "the", "max_tokens": 2}
+
+
+def check_error(reply: httpx.Response, status: int) -> dict[str, Any]:
+    """The API's shape: message, type, param, code, and nothing else."""
+    assert reply.status_code == status, reply.text
+    assert reply.headers["content-type"].startswith("application/json")
+    error = reply.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"]
+    assert isinstance(error["type"], str)
+    assert isinstance(error["code"], str)
+    return error
+
+
+@pytest.fixture(scope="module")
+def locked(checkpoints: dict[str, Path]) -> Iterator[RunningServer]:
+    """A server with keys, a small body limit and a strict attitude to unknown fields."""
+    args = [str(checkpoints["llama"]), "--served-model-name", "a", "--dtype", "float32", "--api-key", KEY, "key-2"]
+    server = start_server([*args, "--max-body-bytes", "20k", "--unknown-fields", "reject"])
+    yield server
+    server.stop()
+
+
+def test_paths_and_methods(server: RunningServer) -> None:
+    assert check_error(httpx.get(f"{server.url}/v1/nothing"), 404)["code"] == "not_found"
+    assert check_error(httpx.get(f"{server.url}/v1/completions"), 405)["code"] == "method_not_allowed"
+    assert check_error(httpx.delete(f"{server.url}/v1/models"), 405)["code"] == "method_not_allowed"
+    assert "GET" in httpx.post(f"{server.url}/v1/models").headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"   ", b"{", b"[1,2]", b'"hi"', b"null", b'{"prompt": NaN}', b'{"prompt": 1e999}', b"\xff\xfe{}", b"\x00",
+     b'{"prompt": "\\ud800"}', b"[" * 100_000, b'{"a":' * 50_000, b'{"prompt": ' + b"[" * 2000 + b"]" * 2000 + b"}"],
+    ids=lambda b: repr(b[:14]),
+)  # fmt: skip
+def test_bodies_that_are_no_requests(server: RunningServer, body: bytes) -> None:
+    for path in ("/v1/completions", "/v1/chat/completions"):
+        reply = httpx.post(f"{server.url}{path}", content=body, headers={"content-type": "application/json"})
+        check_error(reply, 400)
+    assert server.health()["status"] == "ready"
+
+
+def test_content_type(server: RunningServer) -> None:
+    url = f"{server.url}/v1/completions"
+    data = json.dumps(BODY).encode()
+    assert check_error(httpx.post(url, content=data, headers={"content-type": "text/plain"}), 400)["code"]
+    good = httpx.post(url, content=data, headers={"content-type": "application/json; charset=utf-8"})
+    assert good.status_code == 200
+    check_error(httpx.post(url, data={"prompt": "x"}), 400)
+
+
+def test_lax_numbers(server: RunningServer) -> None:
+    body = {**BODY, "max_tokens": "3", "temperature": "0", "stream": "false"}
+    assert httpx.post(f"{server.url}/v1/completions", json=body).json()["usage"]["completion_tokens"] <= 3
+    assert (
+        check_error(httpx.post(f"{server.url}/v1/completions", json={**BODY, "max_tokens": 2.5}), 400)["param"]
+        == "max_tokens"
+    )
+
+
+def test_unknown_fields_are_named_in_a_header(server: RunningServer) -> None:
+    reply = httpx.post(f"{server.url}/v1/completions", json={**BODY, "nope": 1, "a\r\nb": 2, "user": "u"})
+    assert reply.status_code == 200
+    assert reply.headers["x-unknown-fields"] == "nope,a??b"
+    assert "x-unknown-fields" not in httpx.post(f"{server.url}/v1/completions", json=BODY).headers
+
+
+def test_request_ids(server: RunningServer, locked: RunningServer) -> None:
+    url = f"{server.url}/v1/completions"
+    reply = httpx.post(url, json=BODY, headers={"X-Request-Id": "mine-1"})
+    assert (reply.headers["x-request-id"], reply.json()["id"]) == ("mine-1", "cmpl-mine-1")
+    fresh = httpx.post(url, json=BODY)
+    assert fresh.json()["id"] == f"cmpl-{fresh.headers['x-request-id']}"
+    assert httpx.get(f"{server.url}/nothing").headers["x-request-id"]
+    assert httpx.post(url, json=BODY, headers={"X-Request-Id": "x" * 1000}).headers["x-request-id"] != "x" * 1000
+    quiet = httpx.post(f"{locked.url}/v1/completions", json=BODY, headers={"x-api-key": KEY, "X-Request-Id": "q"})
+    assert "x-request-id" not in quiet.headers
+    assert quiet.json()["id"] == "cmpl-q"
+
+
+def test_every_route_needs_the_key(locked: RunningServer) -> None:
+    """Whatever route there is, of whichever plugin, and those that are not there either."""
+    good = {"authorization": f"Bearer {KEY}"}
+    paths = httpx.get(f"{locked.url}/openapi.json", headers=good).json()["paths"]
+    public = {("get", "/health"), ("get", "/ping"), ("post", "/ping")}
+    tried = 0
+    for path, methods in [*paths.items(), ("/nowhere", {"get": None, "post": None})]:
+        for method in methods:
+            reply = httpx.request(method, f"{locked.url}{path}")
+            if (method, path) in public:
+                assert reply.status_code == 200
+                continue
+            error = check_error(reply, 401)
+            assert error["type"] == "authentication_error"
+            assert reply.headers["www-authenticate"] == "Bearer"
+            tried += 1
+    assert tried >= 8
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"authorization": f"Bearer {KEY}"}, 200), ({"authorization": f"bearer {KEY}"}, 200),
+        ({"authorization": "Bearer key-2"}, 200), ({"x-api-key": KEY}, 200),
+        ({"authorization": f"Basic {KEY}"}, 401), ({"authorization": "Bearer nope"}, 401),
+        ({"authorization": "Bearer"}, 401), ({"authorization": KEY}, 401), ({"x-api-key": "nope"}, 401),
+        ({"authorization": "Bearer \xe9"}, 401), ({}, 401),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_keys(locked: RunningServer, headers: dict[str, str], status: int) -> None:
+    encoded = {k: v.encode("latin-1") for k, v in headers.items()}
+    assert httpx.get(f"{locked.url}/v1/models", headers=encoded).status_code == status
+
+
+def test_body_limit(locked: RunningServer) -> None:
+    headers = {"x-api-key": KEY}
+    url = f"{locked.url}/v1/completions"
+    big = json.dumps({**BODY, "prompt": "x" * 30_000}).encode()
+    declared = httpx.post(url, content=big, headers={**headers, "content-type": "application/json"})
+    assert check_error(declared, 413)["code"] == "body_too_large"
+
+    def pieces() -> Iterator[bytes]:
+        for i in range(0, len(big), 4096):
+            yield big[i : i + 4096]
+
+    chunked = httpx.post(url, content=pieces(), headers={**headers, "content-type": "application/json"})
+    check_error(chunked, 413)
+    assert httpx.post(url, json=BODY, headers=headers).status_code == 200
+
+
+def test_unknown_fields_can_be_refused(locked: RunningServer) -> None:
+    reply = httpx.post(f"{locked.url}/v1/completions", json={**BODY, "nope": 1}, headers={"x-api-key": KEY})
+    assert check_error(reply, 400)["param"] == "nope"
+
+
+def test_documentation_loads_nothing_from_outside(server: RunningServer) -> None:
+    page = httpx.get(f"{server.url}/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    api = httpx.get(f"{server.url}/openapi.json").json()
+    assert {"/v1/completions", "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/health"} <= set(
+        api["paths"]
+    )
+    chat = api["components"]["schemas"]["ChatRequest"]
+    assert chat["required"] == ["messages"]
+    assert "temperature" in chat["properties"]
+
+
+def test_version_and_health(server: RunningServer) -> None:
+    from frameworkctl import __version__
+
+    assert httpx.get(f"{server.url}/version").json() == {"version": __version__}
+    health = httpx.get(f"{server.url}/health")
+    assert health.status_code == 200
+    assert {m["state"] for m in health.json()["models"].values()} == {"ready"}
+    assert httpx.get(f"{server.url}/ping").status_code == httpx.post(f"{server.url}/ping").status_code == 200
+
+
+def refused(url: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+    with pytest.raises(InvalidStatus) as caught:
+        websockets.sync.client.connect(url, additional_headers=headers or {})
+    response = caught.value.response
+    return response.status_code, json.loads(response.body or b"{}")["error"]
+
+
+def test_websockets_are_refused_in_the_same_shape(server: RunningServer, locked: RunningServer) -> None:
+    status, error = refused(f"ws://127.0.0.1:{server.port}/v1/completions")
+    assert (status, error["code"]) == (404, "not_found")
+    status, error = refused(f"ws://127.0.0.1:{locked.port}/anything")
+    assert (status, error["type"]) == (401, "authentication_error")
+    status, error = refused(f"ws://127.0.0.1:{locked.port}/anything", {"x-api-key": KEY})
+    assert (status, error["code"]) == (404, "not_found")
