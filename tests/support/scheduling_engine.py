@@ -52,8 +52,8 @@ class FakeEngine:
 
     def __init__(
         self, layout: PoolLayout, *, pages: int | None = None, extra: int = 0, max_model_len: int = 40,
-        max_cross: int = 0, max_seqs: int = 4, max_tokens: int = 8, long_prefill: int = 0, watermark: float = 0.0, overlap: bool = False,
-        prefix_caching: bool = True, policy: Policy | None = None,
+        max_cross: int = 0, max_seqs: int = 4, max_tokens: int = 8, long_prefill: int = 0, watermark: float = 0.0,
+        overlap: bool = False, prefix_caching: bool = True, policy: Policy | None = None,
     ) -> None:  # fmt: skip
         self.layout, self.max_model_len, self.overlap = layout, max_model_len, overlap
         if pages is None:
