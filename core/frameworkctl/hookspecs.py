@@ -115,10 +115,10 @@ def register_commands(register: Register[CommandSpec]) -> None:
 def parse_request(call: Call) -> Any | None:
     """Turn the body of a call into a request object.
 
-    When: per request, on the event loop. Arguments: ``call`` (its ``endpoint`` and ``route`` tell which family).
-    Return: the request, or None for "not mine"; core's own implementation calls ``Endpoint.parse``. A wrapper may
-    inspect, rewrite or refuse. Failure: RequestError reaches the client, anything else is a 500 that names the plugin.
-    Since: 0.1.
+    When: per request, on the event loop, or in a worker thread for a large body. Arguments: ``call`` (its ``endpoint``
+    and ``route`` tell which family). Return: the request, or None for "not mine"; core's own implementation calls
+    ``Endpoint.parse``. A wrapper may inspect, rewrite or refuse. Failure: RequestError reaches the client, anything
+    else is a 500 that names the plugin. Since: 0.1.
     """
 
 

@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 
+from .. import logs
 from ..config import Options
 from ..engine.supervisor import NurseryProcess
 from ..errors import ConfigError
@@ -27,7 +28,7 @@ def run(argv: list[str]) -> int:
     try:
         host = load_plugins(argv)
         options = load_options(argv, _option_specs(host))
-        _configure_logging(options)
+        logs.configure(options.server.log_level)
         for line in (stale_builtins(), _installed_but_off(host)):
             if line:
                 logging.getLogger("frameworkctl").warning("%s", line)
@@ -77,9 +78,3 @@ def _print_help(argv: list[str]) -> None:
         print(f"frameworkctl: {e}", file=sys.stderr)
         extra = []
     print(build([*fields_of(ServerOptions), *fields_of(ModelOptions), *extra]).format_help())
-
-
-def _configure_logging(options: Options) -> None:
-    level = options.server.log_level.upper()
-    logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("frameworkctl").setLevel(level)

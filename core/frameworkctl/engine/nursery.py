@@ -16,6 +16,7 @@ import socket
 import sys
 from types import FrameType
 
+from .. import logs
 from .framing import pack
 from .messages import Exited, Forked
 
@@ -101,7 +102,7 @@ def _reap(control: socket.socket) -> None:
 
 def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when engines end
-    logging.basicConfig(level=sys.argv[2].upper(), format="%(levelname)s %(name)s: %(message)s")
+    logs.configure(sys.argv[2])
     control = socket.socket(fileno=int(sys.argv[1]))
     from . import process  # noqa: F401  the point of the nursery: this imports torch once for all engines
 

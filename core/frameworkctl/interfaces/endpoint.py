@@ -273,7 +273,9 @@ class Endpoint:
     tasks: ClassVar[frozenset[str]] = frozenset()  # the model must offer one of these
 
     def parse(self, call: Call) -> Any:
-        """The body as the route's Struct (lax: ``"5"`` is 5). Runs on the event loop; raises RequestError."""
+        """The body as the route's Struct (lax: ``"5"`` is 5). Runs on the event loop (a large body: in a worker
+        thread); raises RequestError.
+        """
         from .decoding import decode_body
 
         return decode_body(call)

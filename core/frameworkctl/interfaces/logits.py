@@ -20,9 +20,9 @@ class LogitsProcessorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A logits processor that a request switches on with ``extra_args: {NAME: {...}}``.
 
     ``params`` is the Struct those arguments must fit; ``prepare`` (server side, in a worker thread) may then turn them
-    into what the engine needs, a Struct of type ``prepared``: words into token ids, for instance. ``changes_argmax`` False
-    promises that the most likely token stays it, so that greedy requests skip the processor. ``tokens`` is where the
-    processor wants to see a sequence's tokens: not at all, or as a list on the host.
+    into what the engine needs, a Struct of type ``prepared``: words into token ids, for instance. ``changes_argmax``
+    False promises that the most likely token stays it, so that greedy requests skip the processor. ``tokens`` is where
+    the processor wants to see a sequence's tokens: not at all, or as a list on the host.
     """
 
     name: str

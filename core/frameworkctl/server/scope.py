@@ -30,6 +30,8 @@ from .served_model import LocalModel, token_bytes
 if TYPE_CHECKING:
     from .service import Service
 
+LARGE_BODY = 1 << 18  # bytes from which on a body is decoded in a worker thread
+
 
 class CallScope:
     """One per call; ``close`` when the call has ended, whichever way."""
@@ -72,13 +74,14 @@ class CallScope:
 
     async def serve(self, endpoint: Endpoint, call: Call) -> Reply:
         stages = self.service.stages
-        request = stages.parse(call)
-        self.service.check_unknown_fields(call)
+        loop = asyncio.get_running_loop()
+        if len(call.body) < LARGE_BODY:
+            request = self._parse(call)
+        else:  # other streams must not wait for it
+            request = await loop.run_in_executor(self.service.workers, self._parse, call)
         model = self.model(getattr(request, "model", None) or None, endpoint.tasks)
         self.service.admit(model)
-        work: Work = await asyncio.get_running_loop().run_in_executor(
-            self.service.workers, stages.render, request, model, call
-        )
+        work: Work = await loop.run_in_executor(self.service.workers, stages.render, request, model, call)
         formatter = stages.format(request, work, model, call)
         self._filters = stages.filters(request, model, call)
         outputs = self._run(work, model)
@@ -89,6 +92,11 @@ class CallScope:
             async for output in outputs:
                 merge(whole, output)
         return formatter.final([whole[key] for key in sorted(whole)], self.usage)
+
+    def _parse(self, call: Call) -> Any:
+        request = self.service.stages.parse(call)
+        self.service.check_unknown_fields(call)
+        return request
 
     async def _payloads(self, outputs: AsyncGenerator[Output, None], formatter: Formatter) -> AsyncIterator[Payload]:
         async with aclosing(outputs):
