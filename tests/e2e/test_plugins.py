@@ -17,21 +17,38 @@ pytestmark = pytest.mark.e2e
 PLUGIN = '''
 """Everything a single file can do."""
 from __future__ import annotations
+import asyncio
 import sys
 import msgspec
 from frameworkctl.interfaces import *
+
+class Pieces(msgspec.Struct):
+    pieces: list[list[int]]
 
 class Probe(Endpoint):
     family = "probe"
     routes = (
         Route(method="GET", path="/probe/modules"),
         Route(method="GET", path="/probe/crash"),
+        Route(method="POST", path="/probe/session", request=Pieces),
         Route(method="GET", path="/probe/echo", websocket=True),
     )
     async def handle(self, call, engine):
         if call.path == "/probe/crash":
             raise ZeroDivisionError("oops")
+        if call.path == "/probe/session":
+            return await self.session(self.parse(call).pieces, engine)
         return Reply(body=sorted(sys.modules))
+    async def session(self, pieces, engine):
+        model = engine.model(None, frozenset({"generate"}))
+        first = Prompt(pieces[0])
+        params = model.sampling(first, {"temperature": 0.0, "max_tokens": 12})
+        session = engine.open(GenerateItem(prompt=first, params=params), model)
+        for number, piece in enumerate(pieces[1:], start=2):
+            await asyncio.sleep(0.02)  # the engine computes what it has, and waits
+            await session.append(piece, final=number == len(pieces))
+        ids = [i async for output in session.outputs() for i in output.token_ids]
+        return Reply(body={"token_ids": ids, "prompt_tokens": engine.usage.prompt_tokens})
     async def connect(self, call, socket, engine):
         while True:
             text = await socket.receive()
@@ -165,6 +182,21 @@ def test_failing_processor_ends_its_request_only(plugged: RunningServer, stream:
     assert text + "".join(c.choices[0].text for c in neighbour) == alone.choices[0].text
     plugged.wait_idle()
     assert plugged.health()["models"]["m"]["restarts"] == 0
+
+
+def test_session_whose_prompt_grows(plugged: RunningServer) -> None:
+    """Tokens that come in pieces give the same answer as all at once; too many are refused."""
+    ids = [5 + i * 7 % 300 for i in range(90)]
+    whole = complete(plugged, prompt=ids, return_token_ids=True).json()["choices"][0]["token_ids"]
+    for cuts in ([30], [1, 2, 3, 50], [16, 32, 48], [89], [40, 40], [90], [1, 90, 90]):
+        pieces = [ids[a:b] for a, b in zip([0, *cuts], [*cuts, len(ids)], strict=True)]
+        reply = httpx.post(f"{plugged.url}/probe/session", json={"pieces": pieces}, timeout=60).json()
+        assert reply == {"token_ids": whole, "prompt_tokens": len(ids)}, cuts
+    too_long = httpx.post(f"{plugged.url}/probe/session", json={"pieces": [[5] * 600, [5] * 600]}, timeout=60)
+    assert (too_long.status_code, too_long.json()["error"]["code"]) == (400, "context_length_exceeded")
+    plugged.wait_idle()
+    model = plugged.health()["models"]["m"]
+    assert model["free_pages"] == model["total_pages"]
 
 
 def test_websocket_endpoint(plugged: RunningServer) -> None:

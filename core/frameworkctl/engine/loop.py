@@ -92,6 +92,7 @@ class EngineLoop:
         tokens.frombytes(message.tokens)
         for seq in self._requests.get(message.id, {}).values():
             self.scheduler.append(seq, tokens, final=message.final)
+            seq.limit = min(seq.limit, self.max_model_len)
 
     def _abort(self, id_: int, index: int) -> None:
         alive = self._requests.get(id_, {})

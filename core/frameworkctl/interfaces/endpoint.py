@@ -183,7 +183,10 @@ class Socket(Protocol):
 
 
 class Session(Protocol):
-    """A sequence whose prompt still grows. Tokens are computed as they come; generation starts with ``final=True``."""
+    """A sequence whose prompt still grows. Tokens are computed as they come; generation starts with ``final=True``.
+
+    ``append`` raises RequestError when the prompt outgrows the model's context.
+    """
 
     async def append(self, token_ids: Sequence[int], *, final: bool = False) -> None: ...
     def outputs(self) -> AsyncIterator[Output]: ...

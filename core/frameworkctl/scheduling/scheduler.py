@@ -137,7 +137,7 @@ class Scheduler:
                 if not self._ready(seq):
                     continue
                 hit = self.cache.lookup(seq)
-                count = self._share(seq, seq.known - hit.length, budget)
+                count = self._share(seq, seq.wanted_after(hit.length), budget)
                 if count <= 0:
                     continue
                 headroom = int(self.limits.watermark * self.cache.pool.usable) if self.running else 0

@@ -78,12 +78,22 @@ class Sequence:
 
     @property
     def wanted(self) -> int:
-        """Tokens it could compute now. The last token of a sequence that has reached its limit is never needed."""
-        return 0 if self.known >= self.limit else self.known - self.computed
+        """Tokens it could compute now."""
+        return self.wanted_after(self.computed)
+
+    def wanted_after(self, computed: int) -> int:
+        """Tokens it could compute if ``computed`` were.
+
+        The last token of a sequence that has reached its limit is never needed. That of a session is kept back until
+        its input has ended, because computing it gives the first output.
+        """
+        if self.input_open:
+            return max(0, self.known - 1 - computed)
+        return 0 if self.known >= self.limit else self.known - computed
 
     def view(self) -> RequestView:
         return RequestView(
             id=self.id, arrival=self.arrival, priority=self.priority, prompt_tokens=self.prompt_len,
             output_tokens=self.output_len + self.pending, computed_tokens=self.computed, preemptions=self.epoch,
-            waiting_input=self.input_open and self.known == self.computed,
+            waiting_input=self.input_open and self.wanted == 0,
         )  # fmt: skip

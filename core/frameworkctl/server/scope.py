@@ -174,16 +174,22 @@ class CallScope:
         assert isinstance(model, LocalModel)
         client, stream = self._start(item, model, open_input=True)
         generation = Generation(client, stream, item, 0, model.tokenizer.vocabulary, self.usage)
-        return LocalSession(client, stream, generation, self.usage)
+        return LocalSession(client, stream, generation, self.usage, model.max_model_len - len(item.prompt.token_ids))
 
 
 class LocalSession:
     """Implements ``interfaces.Session``."""
 
-    def __init__(self, client: EngineClient, stream: RowStream, generation: Generation, usage: Usage) -> None:
+    def __init__(
+        self, client: EngineClient, stream: RowStream, generation: Generation, usage: Usage, room: int
+    ) -> None:
         self._client, self._stream, self._generation, self._usage = client, stream, generation, usage
+        self._room = room  # tokens that still fit, the first one of the answer included
 
     async def append(self, token_ids: Sequence[int], *, final: bool = False) -> None:
+        self._room -= len(token_ids)
+        if self._room < 1:
+            raise RequestError("The session has outgrown the model's context.", code="context_length_exceeded")
         self._usage.prompt_tokens += len(token_ids)
         self._client.append(self._stream, token_bytes(token_ids), final=final)
 
