@@ -20,7 +20,7 @@ from frameworkctl.scheduling.sequence import Status
 from frameworkctl.scheduling.stopping import Event
 
 from .scheduling import Context, make_sequence, reference
-from .scheduling_runner import FailAt, FakeRunner, ModelFailed, WatchedPool
+from .scheduling_runner import FailAt, FakeRunner, ModelFailed, PluginFailed, WatchedPool
 
 
 def least_pages(layout: PoolLayout, max_model_len: int, chunk: int, max_cross: int = 0) -> int:
@@ -108,6 +108,11 @@ class FakeEngine:
             client.aborted = True
             self.scheduler.finish(client.seq)
 
+    def alive(self, *, planned_input: bool = True) -> list[Client]:
+        """Those that have not ended; ``planned_input`` False: without those whose new input is in the step planned."""
+        told = {} if self.planned is None or planned_input else {m.id for m in self.planned.plan.tokens}
+        return [c for c in self.clients.values() if not c.ended and c.seq.id not in told]
+
     # -- what the loop does
 
     def turn(
@@ -127,7 +132,7 @@ class FakeEngine:
             if during is not None:
                 during()
             sampled = self.runner.sample(fail_at)
-        except ModelFailed:
+        except (ModelFailed, PluginFailed):
             self.runner._launched = None
             if self.planned is not None:
                 self.scheduler.retract(self.planned)
@@ -151,11 +156,17 @@ class FakeEngine:
             step = self.scheduler.schedule()
         self.scheduler.check_integrity()
         assert len(self.scheduler.running) <= self.limits.max_seqs
+        left = self.limits.max_tokens
         if step is not None:
             assert len(step.plan.scheduled) <= self.limits.max_seqs
-            assert sum(s.count for s in step.plan.scheduled) <= self.limits.max_tokens
+            left -= sum(s.count for s in step.plan.scheduled)
+            assert left >= 0
             if self.steps:
                 assert step.plan.step > self.steps[-1].plan.step
+        if left > 0 and not self.limits.long_prefill and type(self.scheduler.policy).cap is Policy.cap:
+            sampled = {s.id for s in step.plan.scheduled if s.sample} if step is not None else set()
+            for seq in self.scheduler.running.values():
+                assert seq.wanted <= (seq.id in sampled), f"budget was left that {seq.id} wanted"
         return step
 
     def _take(self, event: Event) -> None:

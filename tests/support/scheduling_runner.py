@@ -21,6 +21,10 @@ class ModelFailed(Exception):
     """The forward raised, as asked for."""
 
 
+class PluginFailed(Exception):
+    """A policy raised, as asked for."""
+
+
 def _ints(raw: bytes) -> list[int]:
     out = array("i")
     out.frombytes(raw)

@@ -1,0 +1,135 @@
+"""The arrows between source roots and between the rooms of core, read from the import statements."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from support.source_tree import PACKAGES, Import, imports, modules
+
+OURS = tuple(PACKAGES.values())
+STDLIB = frozenset(sys.stdlib_module_names)
+ROOMS = ("cli", "server", "frontend", "engine", "scheduling", "execution", "layers", "interfaces", "plugins")
+FILES = ("hookspecs", "config", "params", "errors", "logs", "metrics")
+BASE = {"errors", "params", "config", "logs"}
+MAY_IMPORT = {
+    # What runs, over what it runs on, over what plugins see. "" is the package itself (its version).
+    "__main__": {"cli"},
+    "cli": {"server", "engine", "plugins", "interfaces", "", *BASE},
+    "server": {"frontend", "engine", "plugins", "interfaces", "", *BASE},
+    "frontend": {"interfaces", *BASE},
+    "engine": {"execution", "scheduling", "plugins", "interfaces", *BASE},
+    "execution": {"scheduling", "layers", "plugins", "interfaces", *BASE},
+    "scheduling": {"interfaces", *BASE},
+    "layers": {"interfaces"},
+    "plugins": {"hookspecs", "interfaces", "errors", ""},
+    "interfaces": {"errors", "params", ""},
+    "hookspecs": {"interfaces"},
+    "config": {"errors"},
+    "params": {"errors"},
+    "errors": set(),
+    "logs": set(),
+    "metrics": {"errors"},
+    "": set(),
+}
+MAY_IMPORT_OUTSIDE_CORE = {
+    "frameworkctl_endpoints": ({"frameworkctl.interfaces"}, {"msgspec"}),
+    "frameworkctl_models": (
+        {"frameworkctl.interfaces", "frameworkctl.layers"},
+        {"msgspec", "torch", "numpy", "transformers"},
+    ),
+    "frameworkctl_kernels": (set(), {"torch", "triton", "numpy", "pluggy"}),
+}
+ROOT_OF = {package: root for root, package in PACKAGES.items()}
+
+
+def room(module: str) -> str:
+    """``frameworkctl.server.app`` -> ``server``."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def target_room(found: Import) -> str:
+    """The room an import reaches into; a name of the package itself is no room."""
+    name = room(found.target)
+    return name if name in (*ROOMS, *FILES, "__main__") else ""
+
+
+def listed(offenders: list[Import]) -> str:
+    return "\n".join(map(str, offenders))
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(imports()) > 300
+    assert any(i.typing_only for i in imports())
+    assert {room(m) for m in modules("core")} <= set(MAY_IMPORT)
+    assert set(ROOMS) <= {room(m) for m in modules("core")}
+
+
+def test_core_names_no_plugin() -> None:
+    """Not even for type checkers, not even ours: what core needs of them it finds through entry points."""
+    strangers = ("frameworkctl_models", "frameworkctl_endpoints", "frameworkctl_demo")
+    assert not (bad := [i for i in imports("core") if i.within(*strangers)]), listed(bad)
+    others = [i for i in imports("core") if i.target.startswith("frameworkctl_")]
+    assert not (bad := [i for i in others if not i.within("frameworkctl_kernels.protocol")]), listed(bad)
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT_OUTSIDE_CORE)
+def test_what_a_root_may_import(package: str) -> None:
+    ours, theirs = MAY_IMPORT_OUTSIDE_CORE[package]
+    found = imports(ROOT_OF[package])
+    assert found
+    bad = [
+        i for i in found
+        if not (i.within(package, *ours) or i.target.partition(".")[0] in STDLIB or i.within(*theirs))
+    ]  # fmt: skip
+    assert not bad, listed(bad)
+
+
+def test_endpoints_know_nothing_of_the_engine() -> None:
+    bad = [i for i in imports("builtin_endpoints") if i.within("frameworkctl.interfaces.engine")]
+    assert not bad, listed(bad)
+
+
+@pytest.mark.parametrize("name", [r for r in MAY_IMPORT if r])
+def test_arrows_between_rooms_run_downward(name: str) -> None:
+    """Imports for type checkers may look up; running code may not."""
+    bad = [
+        i for i in imports("core")
+        if room(i.module) == name and i.within("frameworkctl") and not i.typing_only
+        and target_room(i) not in MAY_IMPORT[name] | {name}
+    ]  # fmt: skip
+    assert not bad, listed(bad)
+
+
+def test_the_map_of_rooms_has_no_cycle() -> None:
+    done: set[str] = set()
+    while left := set(MAY_IMPORT) - done:
+        free = {r for r in left if MAY_IMPORT[r] <= done}
+        assert free, f"a cycle among {sorted(left)}"
+        done |= free
+
+
+def test_layers_see_only_what_model_plugins_see() -> None:
+    found = [i for i in imports("core") if room(i.module) == "layers" and i.target.startswith("frameworkctl")]
+    bad = [
+        i for i in found
+        if not i.within("frameworkctl.layers", "frameworkctl.interfaces.engine", "frameworkctl_kernels.protocol")
+    ]  # fmt: skip
+    assert found
+    assert not bad, listed(bad)
+
+
+def test_only_one_module_of_the_interfaces_knows_torch() -> None:
+    found = [i for i in imports("core") if room(i.module) == "interfaces" and i.within("torch") and not i.typing_only]
+    assert {i.module for i in found} == {"frameworkctl.interfaces.engine"}
+
+
+def test_litestar_stays_in_the_server() -> None:
+    bad = [i for i in imports() if i.within("litestar", "uvicorn") and room(i.module) != "server"]
+    assert not bad, listed(bad)
+
+
+def test_nobody_unpickles() -> None:
+    """Messages are msgpack, checkpoints safetensors; what a pickle says is code."""
+    bad = [i for i in imports() if i.within("pickle", "marshal", "shelve", "dill", "cloudpickle", "multiprocessing")]
+    assert not bad, listed(bad)
