@@ -6,7 +6,8 @@ import inspect
 from pathlib import Path
 
 from frameworkctl import hookspecs
-from frameworkctl.cli.parser import GROUPS, Field, fields_of
+from frameworkctl.cli.fields import Field, fields_of
+from frameworkctl.cli.parser import GROUPS
 from frameworkctl.config import ModelOptions, ServerOptions
 from frameworkctl.plugins.inspection import hook_names, spec_names
 
@@ -34,8 +35,8 @@ def hooks_page() -> str:
         "# Hooks",
         "",
         "A plugin marks functions with `@hookimpl` (from `frameworkctl.interfaces`). It names the arguments it wants,",
-        "in any order. No hook is called per token or per step, and none may be `async`. What a hook registers or returns",
-        "does the work; what that is made of is in [plugins.md](plugins.md).",
+        "in any order. No hook is called per token or per step, and none may be `async`. What a hook registers or",
+        "returns does the work; what that is made of is in [plugins.md](plugins.md).",
     ]
     for name, signature in spec_names(hookspecs).items():
         arguments = ", ".join(signature.parameters)

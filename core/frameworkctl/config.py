@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 Size = Annotated[int, msgspec.Meta(ge=0, extra={"size": True})]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+LogLevel = Literal["debug", "info", "warning", "error"]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -75,7 +77,7 @@ class ServerOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The HTTP side."""
 
     host: Annotated[str, opt("server", "address to listen on; 0.0.0.0: all")] = "127.0.0.1"
-    port: Annotated[int, opt("server", "port to listen on; 0: any free one")] = 8000
+    port: Annotated[Port, opt("server", "port to listen on; 0: any free one")] = 8000
     api_key: Annotated[list[str], opt("server", "keys, one of which every request must carry")] = []
     enable_request_id_headers: Annotated[bool, opt("server", "put X-Request-Id on every reply")] = False
     max_body_bytes: Annotated[Size, opt("server", "largest body accepted; beyond, HTTP 413")] = 32 << 20
@@ -83,7 +85,7 @@ class ServerOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         Literal["warn", "reject", "ignore"], opt("server", "fields no one knows: named in a reply header, or 400")
     ] = "warn"
     shutdown_timeout: Annotated[float, opt("server", "seconds that open requests get after SIGTERM")] = 30.0
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], opt("server", "how much is logged")] = "info"
+    log_level: Annotated[LogLevel, opt("server", "how much is logged")] = "info"
     plugins: Annotated[
         list[str],
         opt("server", "a,b adds plugins (name, distribution, dotted.path, ./file.py); no:x; none,; all", comma=True),

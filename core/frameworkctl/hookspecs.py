@@ -146,8 +146,9 @@ def filter_output(request: Any, model: ServedModel, call: Call) -> OutputFilter 
     """Stand between the detokenizer and the formatter of every family.
 
     When: per request. Arguments: the request, its model, the call. Return: an OutputFilter, or None to stay out;
-    filters run in the order in which the plugins were loaded. Failure: what a filter raises ends the request with a
-    500 that names the plugin; nothing of the output passes unfiltered. Since: 0.1.
+    filters run in the order in which their plugins were loaded. ``request`` is None for endpoints that handle a call
+    without the stages. Failure: what a filter raises ends the request with a 500 that names the plugin; nothing passes
+    unfiltered. Since: 0.1.
     """
 
 

@@ -89,6 +89,9 @@ class Backend(Protocol):
     def supports(self, op: str, **facts: Any) -> str | None:
         """None: yes. Else the reason why not, and the layer uses ``reference`` for this op."""
 
+    def computes_fast(self, dtype: Any) -> bool:
+        """Whether the device multiplies this type in hardware; ``--dtype auto`` falls back to float32 where not."""
+
     def plan(self, shape: StepShape, groups: Sequence[GroupView]) -> None:
         """Once per step, before the forward and outside any graph: schedules, index tensors, masks, workspace."""
 

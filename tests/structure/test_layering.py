@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "execution": {"scheduling", "layers", "plugins", "interfaces", *BASE},
     "scheduling": {"interfaces", *BASE},
     "layers": {"interfaces"},
-    "plugins": {"hookspecs", "interfaces", "errors", ""},
+    "plugins": {"hookspecs", "interfaces", "errors", "config", ""},  # config: names that plugin options may not take
     "interfaces": {"errors", "params", ""},
     "hookspecs": {"interfaces"},
     "config": {"errors"},

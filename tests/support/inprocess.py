@@ -93,8 +93,8 @@ class InProcessEngine:
         seq = Sequence(
             id_, id_, index, array("i", prompt), params, seed=(params.seed or 0) + index,
             limit=min(len(prompt) + params.max_tokens, self.max_model_len), arrival=float(id_),
-            groups=len(self.built.layout.groups), chain_root=prefix.root({"salt": salt} if salt else None), leader=leader,
-            priority=priority,
+            groups=len(self.built.layout.groups), chain_root=prefix.root({"salt": salt} if salt else None),
+            leader=leader, priority=priority,
         )  # fmt: skip
         self.scheduler.add(seq)
         return seq

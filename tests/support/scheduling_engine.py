@@ -102,6 +102,7 @@ class FakeEngine:
                 client.prompt += tokens
                 client.open = not final
                 self.scheduler.append(client.seq, array("i", tokens), final=final)
+                client.seq.limit = min(client.seq.limit, self.max_model_len)
 
     def abort(self, client: Client) -> None:
         if not client.ended:
@@ -166,7 +167,9 @@ class FakeEngine:
         if left > 0 and not self.limits.long_prefill and type(self.scheduler.policy).cap is Policy.cap:
             sampled = {s.id for s in step.plan.scheduled if s.sample} if step is not None else set()
             for seq in self.scheduler.running.values():
-                assert seq.wanted <= (seq.id in sampled), f"budget was left that {seq.id} wanted"
+                # Planned ahead, it may wait for the pages that its own step under way will give back.
+                waits = self.overlap and seq.computed > seq.committed
+                assert waits or seq.wanted <= (seq.id in sampled), f"budget was left that {seq.id} wanted"
         return step
 
     def _take(self, event: Event) -> None:
@@ -189,7 +192,8 @@ class FakeEngine:
         for client in self.clients.values():
             seq = client.seq
             places = (seq.id in self.scheduler.running) + (seq in self.scheduler.waiting)
-            assert places == (0 if client.ended else 1), f"sequence {seq.id} is in {places} places"
+            wrong = places != (0 if client.ended else 1) and not (client.open and places == 0)  # it may rest elsewhere
+            assert not wrong, f"sequence {seq.id} is in {places} places"
             assert (seq.status is Status.FINISHED) == client.ended
             if client.ended:
                 assert not any(seq.tables)
@@ -219,7 +223,7 @@ class FakeEngine:
         """Close every session and step until nothing is left; AssertionError when that takes too long."""
         for request, clients in self.requests.items():
             if any(c.open and not c.ended for c in clients):
-                self.append(request, [1], final=True)
+                self.append(request, [] if clients[0].seq.tokens else [1], final=True)
         left = [c.seq for c in self.clients.values() if not c.ended]
         # Every sequence may have to be computed anew for every token it makes, and shares the steps with all others.
         work = sum((s.limit - s.prompt_len + 2) * (1 + s.limit // self._pace()) for s in left)

@@ -36,15 +36,19 @@ def _dispatch(words: list[str]) -> int:
         return 0
     from .commands import load_commands
 
-    commands = load_commands()
+    commands, problem = load_commands()
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help({name: entry.spec.help for name, entry in commands.items()}))
+        if problem is not None:
+            print(f"frameworkctl: {problem}", file=sys.stderr)
         return 0
-    if words[0] not in commands:
-        close = difflib.get_close_matches(words[0], commands, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ConfigError(f"unknown command {words[0]!r}{hint} (see frameworkctl --help)")
-    return commands[words[0]].spec.run(words[1:])
+    if words[0] in commands:
+        return commands[words[0]].spec.run(words[1:])
+    if problem is not None:
+        raise problem  # the command may be that plugin's
+    close = difflib.get_close_matches(words[0], commands, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ConfigError(f"unknown command {words[0]!r}{hint} (see frameworkctl --help)")
 
 
 def _help(commands: dict[str, str]) -> str:

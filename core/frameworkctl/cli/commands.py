@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..errors import ConfigError
 from ..interfaces import CommandSpec, Register, hookimpl
 from ..plugins import PluginHost, Registered, discover, select
 from ..plugins.selection import split
@@ -27,8 +28,20 @@ def _plugins(argv: list[str]) -> int:
     return run(argv)
 
 
-def load_commands() -> dict[str, Registered[CommandSpec]]:
-    """Commands of every plugin that is on by default or by ``FRAMEWORKCTL_PLUGINS``."""
-    host = PluginHost.from_selection(select(discover(), split(os.environ.get("FRAMEWORKCTL_PLUGINS"))))
-    host.load_eager()
-    return dict(host.registry.commands)
+def load_commands() -> tuple[dict[str, Registered[CommandSpec]], ConfigError | None]:
+    """Commands of every plugin that is on by default or by ``FRAMEWORKCTL_PLUGINS``, and what went wrong on the way.
+
+    A plugin that cannot be loaded must not take away the command that shows why.
+    """
+    problem = None
+    try:
+        selection = select(discover(), split(os.environ.get("FRAMEWORKCTL_PLUGINS")))
+    except ConfigError as e:
+        problem = e
+        selection = select(discover(), [])
+    host = PluginHost.from_selection(selection)
+    try:
+        host.load_eager()
+    except ConfigError as e:
+        problem = e
+    return dict(host.registry.commands), problem

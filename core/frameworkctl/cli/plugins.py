@@ -10,7 +10,7 @@ from ..plugins import PluginHost, discover, select
 from ..plugins.discovery import stale_builtins
 from ..plugins.report import as_json, as_table
 from ..plugins.selection import split
-from .parser import peek
+from .sources import peek
 
 
 def run(argv: list[str]) -> int:

@@ -6,16 +6,19 @@ import asyncio
 import logging
 import sys
 import time
+from typing import get_args
 
 from .. import logs
-from ..config import Options
+from ..config import LogLevel, Options
 from ..engine.supervisor import NurseryProcess
 from ..errors import ConfigError
 from ..interfaces import OptionSpec
 from ..plugins import PluginHost, discover, select
 from ..plugins.discovery import stale_builtins
 from ..plugins.selection import split
-from .parser import build, fields_of, load_options, peek, peek_one, plugin_field
+from .fields import fields_of, plugin_field
+from .parser import build, load_options
+from .sources import peek
 
 
 def run(argv: list[str]) -> int:
@@ -24,7 +27,7 @@ def run(argv: list[str]) -> int:
     if "-h" in argv or "--help" in argv:
         _print_help(argv)
         return 0
-    nursery = NurseryProcess(peek_one(argv, "log-level") or "info")
+    nursery = NurseryProcess(_log_level(argv))
     try:
         host = load_plugins(argv)
         options = load_options(argv, _option_specs(host))
@@ -35,6 +38,15 @@ def run(argv: list[str]) -> int:
         return _serve(options, host, nursery, started)
     finally:
         nursery.close()
+
+
+def _log_level(argv: list[str]) -> str:
+    """For the nursery, which starts before options are checked: mistakes in them are told later."""
+    try:
+        level = peek(argv, "log_level")
+    except ConfigError:
+        return "info"
+    return level[-1] if level and level[-1] in get_args(LogLevel) else "info"
 
 
 def _serve(options: Options, host: PluginHost, nursery: NurseryProcess, started: float) -> int:

@@ -8,7 +8,6 @@ import time
 from array import array
 
 from ..execution.runner import Runner
-from ..interfaces.scheduling import Policy
 from ..scheduling import prefix
 from ..scheduling.scheduler import Scheduler, Step
 from ..scheduling.sequence import Sequence, Status
@@ -108,7 +107,7 @@ class EngineLoop:
     def _turn(self) -> None:
         step, self._planned = self._planned or self.scheduler.schedule(), None
         if step is None:
-            if self.scheduler.waiting and not self._stopping and type(self.scheduler.policy).hold is not Policy.hold:
+            if self.scheduler.waiting and not self._stopping and self.scheduler.guard.holds:
                 time.sleep(HOLD_INTERVAL)
             return
         try:

@@ -86,19 +86,21 @@ def _scheduler(start: Start, host: PluginHost, built: Built) -> Scheduler:
     limits = Limits(
         options.max_num_seqs, options.max_num_batched_tokens, options.long_prefill_token_threshold, options.watermark
     )
-    return Scheduler(cache, create_policy(host, options.scheduling_policy, start.config.plugin_options), limits)
+    return Scheduler(cache, make_policy(host, options.scheduling_policy, start.config.plugin_options), limits)
 
 
-def create_policy(host: PluginHost, name: str, options: dict[str, Any]) -> Policy:
+def make_policy(host: PluginHost, name: str, options: dict[str, Any]) -> Policy:
     """Raises ConfigError where no plugin has a policy of that name."""
-    policy: Policy | None = host.hooks.create_policy(name=name, options=options)
-    if policy is not None:
-        return policy
-    registered = host.registry.policies.get(name)
-    if registered is None:
-        raise ConfigError(f"--scheduling-policy: {name!r} is not one of {', '.join(host.registry.policies)}")
-    made: Policy = load_class(registered.spec.implementation)()
-    return made
+
+    def create_policy(name: str, options: dict[str, Any]) -> Policy:
+        registered = host.registry.policies.get(name)
+        if registered is None:
+            raise ConfigError(f"--scheduling-policy: {name!r} is not one of {', '.join(host.registry.policies)}")
+        made: Policy = load_class(registered.spec.implementation)()
+        return made
+
+    policy: Policy = host.with_default("create_policy", create_policy)(name=name, options=options)
+    return policy
 
 
 class _Progress:

@@ -41,8 +41,10 @@ class NurseryProcess:
         )  # fmt: skip
         theirs.close()
         self._unpacker: Unpacker[FromNursery] = Unpacker(FromNursery)
+        self._forked = False
 
     def fork(self, key: int, engine_end: socket.socket) -> None:
+        self._forked = True
         socket.send_fds(self.control, [key.to_bytes(8, "little")], [engine_end.fileno()])
 
     def receive(self) -> list[FromNursery] | None:
@@ -57,6 +59,8 @@ class NurseryProcess:
 
     def close(self) -> None:
         self.control.close()
+        if not self._forked:
+            self.process.terminate()  # it may be in the middle of importing torch, and nothing depends on it
         try:
             self.process.wait(STOP_GRACE)
         except subprocess.TimeoutExpired:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,29 +67,25 @@ def choose_device(name: str) -> torch.device:
         raise ConfigError(f"--device: {name!r} is not a device: {e}") from None
 
 
-def choose_dtype(name: str, checkpoint: str, device: torch.device) -> torch.dtype:
-    """``auto``: the checkpoint's type, but float32 on a processor that multiplies half precision in software."""
+def choose_dtype(name: str, checkpoint: str, backend: Backend) -> torch.dtype:
+    """``auto``: the checkpoint's type, but float32 where the backend computes half precision slowly."""
     if name != "auto":
         return _DTYPES[name]
     dtype = _DTYPES.get(checkpoint, torch.float32)
-    if device.type == "cpu" and dtype != torch.float32:
-        from frameworkctl_kernels.reference.linear import onednn_takes
-
-        return dtype if onednn_takes(dtype) else torch.float32
-    return dtype
+    return dtype if backend.computes_fast(dtype) else torch.float32
 
 
 class Backends:
     """Answers which backend runs an operation; says once per reason where it has to be ``reference``."""
 
     def __init__(self, host: PluginHost, name: str, device: torch.device) -> None:
-        self._make: Callable[[BackendSpec], Backend] = lambda spec: create_backend(host, spec, str(device))
+        self._create = partial(host.with_default("create_backend", create_backend), device=str(device))
         specs = {n: r.spec for n, r in host.registry.backends.items()}
         fitting = {n: s for n, s in specs.items() if device.type in s.devices}
         if name != "auto" and name not in fitting:
             raise ConfigError(f"--backend: {name!r} is not one of {', '.join(fitting)} for {device.type}")
         chosen = fitting[name] if name != "auto" else max(fitting.values(), key=lambda s: s.priority)
-        self.chosen = self._make(chosen)
+        self.chosen: Backend = self._create(spec=chosen)
         self._reference = self.chosen if chosen.name == "reference" else None
         self._reference_spec = specs["reference"]
         self.used: list[Backend] = [self.chosen]
@@ -103,19 +99,20 @@ class Backends:
             self._said.add(reason)
             log.info("%s runs on the reference backend: %s", op, reason)
         if self._reference is None:
-            self._reference = self._make(self._reference_spec)
+            self._reference = self._create(spec=self._reference_spec)
             self.used.append(self._reference)
-        return self._reference
+        reference: Backend = self._reference
+        return reference
 
 
-def create_backend(host: PluginHost, spec: BackendSpec, device: str) -> Backend:
-    backend: Backend | None = host.hooks.create_backend(spec=spec, device=device)
-    return backend if backend is not None else load_class(spec.implementation)(device)
+def create_backend(spec: BackendSpec, device: str) -> Backend:
+    backend: Backend = load_class(spec.implementation)(device)
+    return backend
 
 
-def create_model(host: PluginHost, spec: ModelSpec, config: dict[str, Any], ctx: ModelContext) -> Model:
-    model: Model | None = host.hooks.create_model(spec=spec, config=config, ctx=ctx)
-    return model if model is not None else load_class(spec.implementation)(config, ctx)
+def create_model(spec: ModelSpec, config: dict[str, Any], ctx: ModelContext) -> Model:
+    model: Model = load_class(spec.implementation)(config, ctx)
+    return model
 
 
 def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Progress) -> tuple[Model, Backends]:
@@ -125,14 +122,15 @@ def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Pr
         ConfigError: no such architecture or backend, or tensors that are missing or unexpected.
     """
     device = choose_device(given.options.device)
-    dtype = choose_dtype(given.options.dtype, given.checkpoint_dtype, device)
     if given.architecture not in host.registry.models:
         raise ConfigError(f"no plugin registered the architecture {given.architecture!r}")
     backends = Backends(host, given.options.backend, device)
+    dtype = choose_dtype(given.options.dtype, given.checkpoint_dtype, backends.chosen)
     config = json.loads((Path(given.folder) / "config.json").read_text(encoding="utf-8"))
     ctx = ModelContext(dtype=dtype, device=device, world=world, ops=backends)
     try:
-        model = create_model(host, host.registry.models[given.architecture].spec, config, ctx)
+        create = host.with_default("create_model", create_model)
+        model: Model = create(spec=host.registry.models[given.architecture].spec, config=config, ctx=ctx)
     except ValueError as e:
         raise ConfigError(f"cannot build {given.architecture}: {e}") from e
     files = weight_files(Path(given.folder))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import importlib_metadata
 import msgspec
@@ -18,6 +20,8 @@ PLUGINS = "frameworkctl.plugins"
 CHECKPOINTS = "frameworkctl.checkpoints"
 GROUPS = (ENDPOINTS, MODELS, BACKENDS, CHECKPOINTS, PLUGINS)
 DISTRIBUTION = "frameworkctl"
+
+log = logging.getLogger("frameworkctl.plugins")
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -43,18 +47,33 @@ def normalize(name: str) -> str:
 
 def discover() -> list[Candidate]:
     """Everything installed that names a group of ours; built-ins first, then by distribution name."""
-    found: dict[tuple[str, str, str], list[importlib_metadata.EntryPoint]] = {}
-    dists: dict[str, importlib_metadata.Distribution] = {}
-    for group in GROUPS:
-        for entry in importlib_metadata.entry_points(group=group):
-            dist = entry.dist
-            if dist is None:
-                continue
+    candidates = []
+    seen: set[str] = set()
+    found_dists: Any = importlib_metadata.distributions()
+    for dist in found_dists:
+        try:
             name = normalize(dist.metadata["Name"])
-            dists.setdefault(name, dist)
-            found.setdefault((group, name, entry.value.partition("[")[0].strip()), []).append(entry)
-    candidates = [_candidate(*key, entries, dists[key[1]]) for key, entries in found.items()]
+            if name in seen:
+                continue  # shadowed by one that comes earlier on the path
+            found = _of_distribution(name, dist)
+        except Exception as e:  # noqa: BLE001  whatever is broken in one distribution must not hide the others
+            log.warning("the metadata of %s cannot be read: %s: %s", _where(dist), type(e).__name__, e)
+            continue
+        seen.add(name)
+        candidates += found
     return sorted(candidates, key=lambda c: (not c.builtin, c.distribution, GROUPS.index(c.group), c.names))
+
+
+def _of_distribution(name: str, dist: importlib_metadata.Distribution) -> list[Candidate]:
+    by_object: dict[tuple[str, str], list[importlib_metadata.EntryPoint]] = {}
+    for entry in dist.entry_points:
+        if entry.group in GROUPS:
+            by_object.setdefault((entry.group, entry.value.partition("[")[0].strip()), []).append(entry)
+    return [_candidate(group, name, value, entries, dist) for (group, value), entries in by_object.items()]
+
+
+def _where(dist: importlib_metadata.Distribution) -> str:
+    return str(getattr(dist, "_path", "a distribution"))
 
 
 def _candidate(

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
-from types import ModuleType
+from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import importlib_metadata
 import pluggy
 
 from .. import hookspecs
 from ..errors import ConfigError
-from ..interfaces.markers import PROJECT
+from ..interfaces.markers import PROJECT, hookimpl
 from . import tracing
 from .discovery import CHECKPOINTS, ENDPOINTS, PLUGINS, Candidate
 from .importing import import_object, source_of
 from .inspection import check_hooks, hook_names
 from .records import LoadedPlugin, PluginRecord
-from .registry import RegistrationError, Registry
+from .registry import RegistrationError, Registry, Snapshot
 from .selection import Selection
 
 log = logging.getLogger("frameworkctl.plugins")
@@ -38,7 +39,7 @@ class PluginHost:
         tracing.install(self.manager)
         self.registry = Registry()
         self.records: list[PluginRecord] = []
-        self._objects: dict[str, Any] = {}
+        self._objects: dict[str, Any] = {}  # by record id, in the order of loading
 
     @property
     def hooks(self) -> Any:
@@ -53,7 +54,7 @@ class PluginHost:
             host.records.append(_record(candidate, named=candidate in named, on=True))
         for candidate in selection.off:
             host.records.append(_record(candidate, named=False, on=False))
-        for path in selection.paths:
+        for path in dict.fromkeys(selection.paths):
             host.records.append(
                 PluginRecord(PLUGINS, (), path, None, None, builtin=False, state="available", named=True)
             )
@@ -69,8 +70,8 @@ class PluginHost:
         host = cls()
         for plugin in plugins:
             record = PluginRecord(
-                plugin.group, plugin.names, plugin.value, plugin.distribution, plugin.version, builtin=False,
-                state="available", named=True,
+                plugin.group, plugin.names, plugin.value, plugin.distribution, _installed(plugin.distribution),
+                builtin=plugin.builtin, state="available", named=True,
             )  # fmt: skip
             host.records.append(record)
             host._load(record)
@@ -97,26 +98,44 @@ class PluginHost:
 
     def loaded(self) -> list[LoadedPlugin]:
         """What an engine has to import, in the order of loading."""
-        return [r.loaded() for r in self.records if r.state == "loaded"]
+        by_id = {r.id: r for r in self.records}
+        return [by_id[id_].loaded() for id_ in self._objects]
+
+    def with_default(self, hook: str, default: Callable[..., Any]) -> Callable[..., Any]:
+        """A caller of a first-result hook that ends in ``default``, a function of (some of) the hook's arguments.
+
+        Where no plugin implements the hook, that is ``default`` itself; else ``default`` is the last in the chain, so
+        that wrappers see what it returns.
+        """
+        caller: Callable[..., Any] = getattr(self.hooks, hook)
+        if not getattr(self.hooks, hook).get_hookimpls():
+            return default
+        last = SimpleNamespace()
+        setattr(last, hook, hookimpl(default, trylast=True))
+        self.manager.register(last, name=f"frameworkctl:{hook}")
+        return caller
 
     def blame(self, error: BaseException) -> PluginRecord | None:
         """The plugin in whose code an exception was raised, by the innermost frame that belongs to one."""
+        owners = [(self._module_names(r), r) for r in self.records if r.state == "loaded"]
         blamed = None
         trace = error.__traceback__
-        modules = {self._module_name(r): r for r in self.records if r.state == "loaded"}
         while trace is not None:
             module = str(trace.tb_frame.f_globals.get("__name__", ""))
-            for name, record in modules.items():
-                if module == name or module.startswith(name + "."):
-                    blamed = record
+            # The longest name wins: several plugins of one distribution share its top package.
+            fits = [(len(n), r) for names, r in owners for n in names if module == n or module.startswith(n + ".")]
+            if fits:
+                blamed = max(fits, key=lambda fit: fit[0])[1]
             trace = trace.tb_next
         return blamed
 
-    def _module_name(self, record: PluginRecord) -> str:
+    def _module_names(self, record: PluginRecord) -> set[str]:
+        """The plugin's own module, and for a stranger's package all that is beside it."""
         obj = self._objects[record.id]
         module = obj.__name__ if isinstance(obj, ModuleType) else type(obj).__module__
-        top = module.partition(".")[0]
-        return module if record.builtin or record.distribution is None else top
+        if record.builtin or record.distribution is None:
+            return {module}
+        return {module, module.rpartition(".")[0] or module, module.partition(".")[0]}
 
     def _load_all(self, records: Iterable[PluginRecord]) -> None:
         for record in list(records):
@@ -139,21 +158,27 @@ class PluginHost:
             obj = import_object(record.value)
             record.file, record.sha256 = source_of(obj, single_file=record.value.endswith(".py"))
             check_hooks(obj, hookspecs)
-            self.manager.register(obj, name=record.id)
-            self._objects[record.id] = obj
             record.hooks = hook_names(obj)
-            self._call_registrations(record, obj)
+            if not any(known is obj for known in self._objects.values()):  # it may have names in several groups
+                self.manager.register(obj, name=record.id)
+                self._call_registrations(record, obj)
         except BaseException as e:
-            self.registry.restore(snapshot)
-            if self.manager.has_plugin(record.id):
-                self.manager.unregister(name=record.id)
-            record.state, record.registered, record.overrides = "failed", [], []
-            record.error = str(e) if isinstance(e, (RegistrationError, ConfigError)) else f"{type(e).__name__}: {e}"
+            self._undo(record, snapshot, e)
             if not isinstance(e, (Exception, SystemExit)):
                 raise
             raise ConfigError(f"plugin {record.label!r} of {record.origin} failed to load: {record.error}") from e
+        self._objects[record.id] = obj
         record.state = "loaded"
         record.load_ms = round((time.perf_counter() - started) * 1e3, 2)
+
+    def _undo(self, record: PluginRecord, snapshot: Snapshot, error: BaseException) -> None:
+        """A plugin that fails half way leaves nothing behind but the reason."""
+        self.registry.restore(snapshot)
+        if self.manager.has_plugin(record.id):
+            self.manager.unregister(name=record.id)
+        record.state, record.registered, record.overrides, record.hooks = "failed", [], [], []
+        known = isinstance(error, (RegistrationError, ConfigError))
+        record.error = str(error) if known else f"{type(error).__name__}: {error}"
 
     def _call_registrations(self, record: PluginRecord, obj: Any) -> None:
         for kind, shelf in self.registry.shelves().items():
@@ -175,3 +200,11 @@ def _record(candidate: Candidate, *, named: bool, on: bool) -> PluginRecord:
         record.state = "unavailable"
         record.error = f"pip install '{candidate.distribution}[{candidate.missing_extra}]'"
     return record
+
+
+def _installed(distribution: str | None) -> str | None:
+    """The version that is installed now."""
+    try:
+        return None if distribution is None else importlib_metadata.version(distribution)
+    except importlib_metadata.PackageNotFoundError:
+        return None

@@ -10,6 +10,7 @@ from typing import Any
 from ..interfaces.markers import PROJECT
 from .registry import RegistrationError
 
+UNWRAPPED = ("register_", "filter_output", "request_received", "request_finished", "engine_")  # called plugin by plugin
 _MARK = f"{PROJECT}_impl"
 _SPEC = f"{PROJECT}_spec"
 
@@ -39,25 +40,32 @@ def check_hooks(obj: Any, specs: ModuleType) -> None:
     """
     known = spec_names(specs)
     names = hook_names(obj)
-    for name in names:
-        function = getattr(obj, name)
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise RegistrationError(f"there is no hook called {name!r}{hint}")
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            raise RegistrationError(f"hook {name!r} must not be async")
-        extra = [
-            p.name
-            for p in inspect.signature(function).parameters.values()
-            if p.name not in known[name].parameters and p.default is inspect.Parameter.empty
-        ]
-        if extra:
-            raise RegistrationError(
-                f"hook {name!r} has no argument {extra[0]!r}; it has {', '.join(known[name].parameters)}"
-            )
-        options = getattr(function, _MARK)
-        if name.startswith("register_") and (options.get("wrapper") or options.get("hookwrapper")):
-            raise RegistrationError(f"hook {name!r} cannot be wrapped")
+    if inspect.isclass(obj):
+        raise RegistrationError(f"it is the class {obj.__name__}: name a module, or an instance")
     if not names:
         raise RegistrationError("it implements no hook: mark functions with @hookimpl")
+    for name in names:
+        _check_hook(name, getattr(obj, name), known)
+
+
+def _check_hook(name: str, function: Any, known: dict[str, inspect.Signature]) -> None:
+    options = getattr(function, _MARK)
+    if options.get("specname"):
+        raise RegistrationError(f"name the function as the hook ({options['specname']!r}) rather than with specname")
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise RegistrationError(f"there is no hook called {name!r}{hint}")
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise RegistrationError(f"hook {name!r} must not be async")
+    extra = [
+        p.name
+        for p in inspect.signature(function).parameters.values()
+        if p.name not in known[name].parameters and p.default is inspect.Parameter.empty
+    ]
+    if extra:
+        raise RegistrationError(
+            f"hook {name!r} has no argument {extra[0]!r}; it has {', '.join(known[name].parameters)}"
+        )
+    if (options.get("wrapper") or options.get("hookwrapper")) and name.startswith(UNWRAPPED):
+        raise RegistrationError(f"hook {name!r} cannot be wrapped")

@@ -19,6 +19,7 @@ class LoadedPlugin(msgspec.Struct, frozen=True):
     version: str | None
     file: str | None
     sha256: str | None = None  # of a plugin that is a single file
+    builtin: bool = False
 
 
 class PluginRecord(msgspec.Struct):
@@ -56,4 +57,6 @@ class PluginRecord(msgspec.Struct):
         return self.names[0] if self.names else self.value
 
     def loaded(self) -> LoadedPlugin:
-        return LoadedPlugin(self.group, self.names, self.value, self.distribution, self.version, self.file, self.sha256)
+        return LoadedPlugin(
+            self.group, self.names, self.value, self.distribution, self.version, self.file, self.sha256, self.builtin
+        )  # fmt: skip

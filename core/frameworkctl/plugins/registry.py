@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ..config import ModelOptions, ServerOptions
 from ..interfaces.markers import API_VERSION
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
         ModelSpec,
         OptionSpec,
         PolicySpec,
+        Route,
     )
     from .records import PluginRecord
 
@@ -29,13 +32,14 @@ class RegistrationError(Exception):
 
 
 class Registered(Generic[SpecT]):
-    """A spec and the plugin it came from."""
+    """A spec and the plugin it came from; ``replaces`` says that it was meant to stand in for another."""
 
-    __slots__ = ("plugin", "spec")
+    __slots__ = ("plugin", "replaces", "spec")
 
-    def __init__(self, spec: SpecT, plugin: PluginRecord) -> None:
+    def __init__(self, spec: SpecT, plugin: PluginRecord, *, replaces: bool = False) -> None:
         self.spec = spec
         self.plugin = plugin
+        self.replaces = replaces
 
 
 class Shelf(dict[str, Registered[SpecT]]):
@@ -64,38 +68,74 @@ class Shelf(dict[str, Registered[SpecT]]):
         version = getattr(spec, "api_version", API_VERSION)
         if version != API_VERSION:
             raise RegistrationError(f"{self.kind} made for api_version {version}, this is {API_VERSION}")
-        names = tuple(self.names(spec))
+        names = [name for name in self.names(spec) if not self._already_replaced(name, plugin)]
         for name in names:
             taken = self.get(name)
             if taken is not None and not override:
                 raise RegistrationError(
                     f"the {self.kind} {name!r} of {plugin.origin} is already registered by {taken.plugin.origin}"
                 )
-        if self.check is not None:
+        if self.check is not None and names:
             self.check(spec, self, override)
         for name in names:
             taken = self.get(name)
             if taken is not None:
                 plugin.overrides.append(f"{self.kind} {name} of {taken.plugin.origin}")
-            self[name] = Registered(spec, plugin)
+            self[name] = Registered(spec, plugin, replaces=override)
             plugin.registered.append(f"{self.kind} {name}")
+
+    def _already_replaced(self, name: str, plugin: PluginRecord) -> bool:
+        """Built-ins are loaded when they are needed, which may be after the plugin that replaces them."""
+        taken = self.get(name)
+        if taken is None or not taken.replaces or not plugin.builtin:
+            return False
+        taken.plugin.overrides.append(f"{self.kind} {name} of {plugin.origin}")
+        return True
+
+
+CORE_ROUTES = frozenset({("GET", "/docs"), ("GET", "/openapi.json")})
+_PARAMETER = re.compile(r"\{\w+(?::(str|int|path))?\}")
+_PATH = re.compile(r"/|(/([\w.~-]+|\{\w+(:(str|int|path))?\}))+")
+
+
+def _shape(route: Route) -> tuple[str, str]:
+    """Method and path without the names of parameters: what the router tells apart."""
+    return route.method, _PARAMETER.sub(lambda m: f"{{{m[1] or 'str'}}}", route.path)
 
 
 def _endpoint_routes(spec: type[Endpoint], shelf: Shelf[type[Endpoint]], override: bool) -> None:
-    """Two families must not answer the same route, unless the one is replaced."""
+    """Paths must be ones the router takes, and no two families may answer the same, unless the one is replaced."""
     taken = {
-        (route.method, route.path): other
+        _shape(route): other
         for other in shelf.values()
         if not (override and other.spec.family == spec.family)
         for route in other.spec.routes
     }
     for route in spec.routes:
-        other = taken.get((route.method, route.path))
+        if not _PATH.fullmatch(route.path):
+            raise RegistrationError(
+                f"the path {route.path!r} of family {spec.family!r} is no path of /words or /{{name:type}}"
+            )
+        if _shape(route) in CORE_ROUTES:
+            raise RegistrationError(f"the route {route.method} {route.path} belongs to the server itself")
+        other = taken.get(_shape(route))
         if other is not None:
             raise RegistrationError(
                 f"the route {route.method} {route.path} of family {spec.family!r} is already answered by"
                 f" {other.spec.family!r} of {other.plugin.origin}"
             )
+
+
+def _option_name(spec: OptionSpec, shelf: Shelf[OptionSpec], override: bool) -> None:
+    """An option's name is a flag, a key and a variable, and none of the server's own."""
+    own = {*ServerOptions.__struct_fields__, *ModelOptions.__struct_fields__}
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", spec.name):
+        raise RegistrationError(f"the option name {spec.name!r} must be lower-case words joined by underscores")
+    if spec.name in own or spec.name in ("model", "models", "config", "help", "source"):
+        raise RegistrationError(f"the option {spec.name!r} is the server's own")
+
+
+Snapshot = dict[str, dict[str, Registered[Any]]]
 
 
 class Registry:
@@ -108,16 +148,16 @@ class Registry:
         self.checkpoints: Shelf[CheckpointSpec] = Shelf("checkpoint", lambda s: (s.name,))
         self.logits_processors: Shelf[LogitsProcessorSpec] = Shelf("logits processor", lambda s: (s.name,))
         self.policies: Shelf[PolicySpec] = Shelf("policy", lambda s: (s.name,))
-        self.options: Shelf[OptionSpec] = Shelf("option", lambda s: (s.name,))
+        self.options: Shelf[OptionSpec] = Shelf("option", lambda s: (s.name,), _option_name)
         self.commands: Shelf[CommandSpec] = Shelf("command", lambda s: (s.name,))
 
     def shelves(self) -> dict[str, Shelf[Any]]:
         return vars(self)
 
-    def snapshot(self) -> dict[str, dict[str, Registered[Any]]]:
+    def snapshot(self) -> Snapshot:
         return {kind: dict(shelf) for kind, shelf in self.shelves().items()}
 
-    def restore(self, snapshot: dict[str, dict[str, Registered[Any]]]) -> None:
+    def restore(self, snapshot: Snapshot) -> None:
         """Forget what was registered since ``snapshot``: a plugin that fails half way leaves nothing behind."""
         for kind, shelf in self.shelves().items():
             shelf.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,15 +23,14 @@ def install(manager: pluggy.PluginManager) -> None:
     """Trace every call that goes through pluggy; nothing at all where tracing is off."""
     if not enabled():
         return
-    started: list[float] = []
+    running = threading.local()  # hooks are called from several threads, and from within each other
 
     def before(hook_name: str, methods: Sequence[pluggy.HookImpl], kwargs: Any) -> None:
-        started.append(time.perf_counter())
+        running.started = [*getattr(running, "started", ()), time.perf_counter()]
 
     def after(outcome: pluggy.Result[Any], hook_name: str, methods: Sequence[pluggy.HookImpl], kwargs: Any) -> None:
-        _write(
-            hook_name, ", ".join(m.plugin_name for m in methods), time.perf_counter() - started.pop(), outcome.exception
-        )
+        seconds = time.perf_counter() - running.started.pop()
+        _write(hook_name, ", ".join(m.plugin_name for m in methods), seconds, outcome.exception)
 
     manager.add_hookcall_monitoring(before, after)
 

@@ -28,7 +28,8 @@ class CacheManager:
         self.max_chunk = max_chunk  # most tokens of one sequence in a step
         self.groups = layout.groups
         self.pool = PagePool(pages)
-        self.prefix_caching = prefix_caching and all(g.kind != "state" for g in self.groups)
+        kinds = {g.kind for g in self.groups}
+        self.prefix_caching = prefix_caching and "state" not in kinds and bool(kinds & {"full", "window"})
         self._block = math.gcd(*(g.block_size for g in self.groups if g.kind in ("full", "window"))) or 1
         self.hit_tokens = self.query_tokens = 0
 

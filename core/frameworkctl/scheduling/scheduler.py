@@ -7,13 +7,14 @@ while the one before it still runs: token counts do not depend on token values.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import closing
 
 import msgspec
 
 from ..interfaces.scheduling import Load, Policy, RequestView
-from .cache import CacheManager
+from .cache import CacheManager, Hit
+from .guard import PolicyGuard
 from .plan import MorePages, MoreTokens, NewSequence, Sampled, Scheduled, StepPlan
 from .sequence import Sequence, Status
 from .stopping import Event, stop_reason
@@ -42,20 +43,22 @@ class Scheduler:
 
     def __init__(self, cache: CacheManager, policy: Policy, limits: Limits) -> None:
         self.cache, self.policy, self.limits = cache, policy, limits
-        self.waiting = WaitingQueue(policy)
+        self.guard = PolicyGuard(policy)
+        self.waiting = WaitingQueue(self.guard)
         self.running: dict[int, Sequence] = {}
+        self.resting: dict[int, Sequence] = {}  # sessions without pages, until more input comes
         self.preemptions = 0
-        self.clamped = 0  # impossible answers of the policy
         self._drop: list[int] = []
         self._appended: dict[int, array[int]] = {}
         self.steps = 0
-        self._caps = type(policy).cap is not Policy.cap
-        self._holds = type(policy).hold is not Policy.hold
 
     # -- sequences come and go
 
     def add(self, seq: Sequence) -> None:
-        self.waiting.add(seq)
+        if seq.idle:
+            self.resting[seq.id] = seq
+        else:
+            self.waiting.add(seq)
 
     def append(self, seq: Sequence, tokens: array[int], *, final: bool) -> None:
         """More prompt for a session; with ``final`` it starts to generate."""
@@ -65,6 +68,8 @@ class Scheduler:
         seq.input_open = not final
         if seq.known_to_runner and tokens:
             self._appended.setdefault(seq.id, array("i")).extend(tokens)
+        if seq.id in self.resting and (tokens or final) and not seq.idle:
+            self.waiting.add(self.resting.pop(seq.id))
 
     def finish(self, seq: Sequence) -> None:
         """Take a sequence out, whatever its state; its pages are free at once."""
@@ -72,16 +77,22 @@ class Scheduler:
             return
         seq.status = Status.FINISHED
         self.running.pop(seq.id, None)
+        self.resting.pop(seq.id, None)
         self.waiting.discard(seq)
         self.cache.free(seq)
         self._forget(seq)
-        self.policy.finished(seq.view())
+        self.guard.finished(seq.view())
 
     def _forget(self, seq: Sequence) -> None:
         if seq.known_to_runner:
             self._drop.append(seq.id)
             seq.known_to_runner = False
         self._appended.pop(seq.id, None)
+
+    @property
+    def clamped(self) -> int:
+        """Impossible answers of the policy."""
+        return self.guard.faults
 
     @property
     def has_work(self) -> bool:
@@ -96,15 +107,15 @@ class Scheduler:
     def schedule(self) -> Step | None:
         """Plan a step; None when nobody can compute anything now."""
         planned: dict[int, tuple[Sequence, int]] = {}
-        before = self.preemptions
         budget = self._schedule_running(planned, self.limits.max_tokens)
-        if self.preemptions == before:
-            self._schedule_waiting(planned, budget)
+        self._schedule_waiting(planned, budget)
         if not planned:
             return None
         return self._make_step(planned)
 
     def _schedule_running(self, planned: dict[int, tuple[Sequence, int]], budget: int) -> int:
+        """Returns the budget left for those that wait: none where pages are lacking already."""
+        lacking = False
         for seq in list(self.running.values()):
             if budget <= 0:
                 break
@@ -115,9 +126,13 @@ class Scheduler:
                 continue
             while not self.cache.extend(seq, seq.computed + count):
                 victim = self._victim(seq)
+                if victim is seq and seq.computed > seq.committed:
+                    lacking = True  # a step of its own is under way, and may give back what falls out of a window
+                    break
                 if victim.id in planned:
                     budget += planned.pop(victim.id)[1]
                 self._preempt(victim)
+                lacking = True
                 if victim is seq:
                     break
             else:
@@ -125,74 +140,83 @@ class Scheduler:
                 budget -= count
         for seq, count in planned.values():
             seq.computed += count
-        return budget
+        return 0 if lacking else budget
 
     def _schedule_waiting(self, planned: dict[int, tuple[Sequence, int]], budget: int) -> None:
-        if not self.waiting or budget <= 0 or len(self.running) >= self.limits.max_seqs:
+        if not self.waiting:
             return
         with closing(self.waiting.in_order()) as queue:
             for seq in queue:
-                if budget <= 0 or len(self.running) >= self.limits.max_seqs:
-                    break
+                if budget <= 0 or (self._full and self._idle(planned) is None):
+                    return
                 if not self._ready(seq):
                     continue
                 hit = self.cache.lookup(seq)
                 count = self._share(seq, seq.wanted_after(hit.length), budget)
                 if count <= 0:
                     continue
-                headroom = int(self.limits.watermark * self.cache.pool.usable) if self.running else 0
-                if not self.cache.admit(seq, hit, count, seq.known, headroom):
-                    break  # those behind must not overtake it for ever
-                self._admit(seq, hit.length, count)
+                while not self._admit(seq, hit, count):
+                    idle = self._idle(planned)
+                    if idle is None:
+                        return  # those behind must not overtake it for ever
+                    self._preempt(idle)
                 planned[seq.id] = (seq, count)
                 budget -= count
 
-    def _admit(self, seq: Sequence, hit: int, count: int) -> None:
+    @property
+    def _full(self) -> bool:
+        return len(self.running) >= self.limits.max_seqs
+
+    def _idle(self, planned: Container[int]) -> Sequence | None:
+        """The session that gives way to others: it waits for input, and has no part in the step."""
+        return next((s for s in reversed(self.running.values()) if s.idle and s.id not in planned), None)
+
+    def _admit(self, seq: Sequence, hit: Hit, count: int) -> bool:
+        """False where its pages or a place in the batch are lacking."""
+        headroom = int(self.limits.watermark * self.cache.pool.usable) if self.running else 0
+        if self._full or not self.cache.admit(seq, hit, count, seq.known, headroom):
+            return False
         self.waiting.discard(seq)
         seq.status = Status.RUNNING
         if seq.cached_tokens < 0:
-            seq.cached_tokens = hit
+            seq.cached_tokens = hit.length
         seq.computed += count
         self.running[seq.id] = seq
+        return True
 
     def _ready(self, seq: Sequence) -> bool:
         """Children of one prompt wait until the first has computed it, then find it in the prefix cache."""
         leader = seq.leader
-        if leader is not None and self.cache.prefix_caching and seq.epoch == 0:
+        if leader is not None and self.cache.prefix_caching and seq.epoch == 0 and not seq.input_open:
             ended = leader.status is Status.FINISHED
             if not ended and leader.committed < leader.prompt_len:
                 return False
-        if seq.wanted <= 0:
+        # A token that is still being sampled would be missing from what the runner is told.
+        if seq.wanted <= 0 or seq.pending:
             return False
-        return not (self._holds and self.policy.hold(seq.view(), self.load()))
+        return not (self.guard.holds and self.guard.hold(seq.view(), self.load()))
 
     def _share(self, seq: Sequence, want: int, budget: int) -> int:
         count = min(want, budget)
         others = len(self.running) - (seq.id in self.running)
         if 0 < self.limits.long_prefill < count and others:
             count = self.limits.long_prefill
-        if self._caps and count > 0:
-            answer = self.policy.cap(seq.view(), count, self.load())
-            if not 0 <= answer <= count:
-                self.clamped += 1
-            count = max(0, min(answer, count))
+        if self.guard.caps and count > 0:
+            count = self.guard.cap(seq.view(), count, self.load())
         return count
 
     def _victim(self, need: Sequence) -> Sequence:
         """Sessions that wait for input first; then as the policy says."""
+        idle = self._idle(())  # never ``need``, which wants tokens
+        if idle is not None:
+            return idle
         candidates = list(self.running.values())
-        for seq in reversed(candidates):
-            if seq.input_open and seq.wanted == 0 and seq is not need:
-                return seq
         views: list[RequestView] = [s.view() for s in candidates]
-        index = self.policy.victim(views, need.view())
-        if not 0 <= index < len(candidates):
-            self.clamped += 1
-            index = len(candidates) - 1
-        return candidates[index]
+        return candidates[self.guard.victim(views, need.view())]
 
     def _preempt(self, seq: Sequence) -> None:
         """Back to the queue without pages; its tokens stay."""
+        idle = seq.idle
         del self.running[seq.id]
         self.cache.free(seq)
         self._forget(seq)
@@ -200,7 +224,10 @@ class Scheduler:
         seq.epoch += 1
         seq.status = Status.WAITING
         self.preemptions += 1
-        self.waiting.add(seq)
+        if idle:
+            self.resting[seq.id] = seq
+        else:
+            self.waiting.add(seq)
 
     def _make_step(self, planned: dict[int, tuple[Sequence, int]]) -> Step:
         new, pages, scheduled, entries, sent = [], [], [], [], []
@@ -278,8 +305,12 @@ class Scheduler:
                 continue
             seq.computed = computed - item.count
             seq.known_to_runner, seq.sent = known, sent
+            if not known:
+                self._appended.pop(seq.id, None)  # it will be told all of its tokens at once
         self._drop = step.plan.dropped + self._drop
         for more in step.plan.tokens:
+            if more.id not in self.running:
+                continue
             tokens = array("i")
             tokens.frombytes(more.tokens)
             self._appended[more.id] = tokens + self._appended.get(more.id, array("i"))

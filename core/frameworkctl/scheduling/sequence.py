@@ -91,9 +91,14 @@ class Sequence:
             return max(0, self.known - 1 - computed)
         return 0 if self.known >= self.limit else self.known - computed
 
+    @property
+    def idle(self) -> bool:
+        """A session that has nothing to compute until more input comes."""
+        return self.input_open and self.wanted == 0
+
     def view(self) -> RequestView:
         return RequestView(
             id=self.id, arrival=self.arrival, priority=self.priority, prompt_tokens=self.prompt_len,
             output_tokens=self.output_len + self.pending, computed_tokens=self.computed, preemptions=self.epoch,
-            waiting_input=self.input_open and self.wanted == 0,
+            waiting_input=self.idle,
         )  # fmt: skip

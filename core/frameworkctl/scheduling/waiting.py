@@ -6,14 +6,14 @@ import heapq
 import time
 from collections.abc import Generator
 
-from ..interfaces.scheduling import Policy
+from .guard import PolicyGuard
 from .sequence import Sequence, Status
 
 
 class WaitingQueue:
     """A heap by ``Policy.key``. Sequences that left it (aborted) are passed over when they come up."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: PolicyGuard) -> None:
         self.policy = policy
         self._heap: list[tuple[tuple[float, ...], int, Sequence]] = []
         self._members: set[int] = set()

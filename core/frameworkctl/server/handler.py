@@ -1,6 +1,4 @@
-"""One HTTP call from its body to its last byte: reads, runs the endpoint, sends, and stops when the client goes
-away.
-"""
+"""One HTTP call from its body to its last byte; stops when the client goes away."""
 
 from __future__ import annotations
 

@@ -52,12 +52,15 @@ def listen(options: ServerOptions) -> socket.socket:
 async def serve(options: Options, host: PluginHost, nursery: NurseryProcess, started: float) -> int:
     """Serve until a signal. ``started`` is ``time.monotonic()`` of the program's start. Returns the exit status."""
     sock = listen(options.server)
-    observers = Observers(host)
+    try:
+        models = [load_model(m, options, host) for m in models_to_serve(options, host)]
+        load_backends(host, models)
+    except ConfigError:
+        sock.close()
+        raise
+    observers = Observers(host)  # now that every plugin is loaded
     supervisor = Supervisor(nursery, observers.tell, options.server.log_level)
     try:
-        named = models_to_serve(options, host)
-        models = [load_model(m, options, host) for m in named]
-        load_backends(host, models)
         await supervisor.start([engine_config(m, options, len(models)) for m in models], host.loaded())
         for model, engine in zip(models, supervisor.engines, strict=True):
             model.engine = engine

@@ -42,7 +42,8 @@ class CallScope:
         self.first_output: float | None = None  # time.monotonic()
         self.served: str | None = None
         self._open: list[tuple[EngineClient, RowStream]] = []
-        self._filters: list[OutputFilter] = []
+        self._request: Any = None
+        self._filters: dict[str, list[OutputFilter]] = {}  # by model
 
     @property
     def models(self) -> Mapping[str, ServedModel]:
@@ -81,9 +82,9 @@ class CallScope:
             request = await loop.run_in_executor(self.service.workers, self._parse, call)
         model = self.model(getattr(request, "model", None) or None, endpoint.tasks)
         self.service.admit(model)
+        self._request = request
         work: Work = await loop.run_in_executor(self.service.workers, stages.render, request, model, call)
         formatter = stages.format(request, work, model, call)
-        self._filters = stages.filters(request, model, call)
         outputs = self._run(work, model)
         if work.stream:
             return Reply(stream=self._payloads(outputs, formatter), done=formatter.done)
@@ -148,12 +149,21 @@ class CallScope:
     async def _generate(self, item: GenerateItem, model: LocalModel, number: int) -> AsyncGenerator[Output, None]:
         client, stream = self._start(item, model, open_input=False)
         generation = Generation(client, stream, item, number, model.tokenizer.vocabulary, self.usage)
+        async with aclosing(self._filtered(generation, model)) as outputs:
+            async for output in outputs:
+                yield output
+
+    async def _filtered(self, generation: Generation, model: LocalModel) -> AsyncGenerator[Output, None]:
+        """What plugins' filters let through: no output reaches an endpoint by another way."""
+        filters = self._filters.get(model.name)
+        if filters is None:
+            filters = self._filters[model.name] = self.service.stages.filters(self._request, model, self.call)
         async with aclosing(generation.outputs()) as outputs:
             async for output in outputs:
                 if self.first_output is None:
                     self.first_output = time.monotonic()
                 ended = output.finish_reason is not None
-                for output_filter in self._filters:
+                for output_filter in filters:
                     output = output_filter.process(output)
                 if output.finish_reason is not None and not ended:
                     generation.end(output.index)
@@ -174,16 +184,17 @@ class CallScope:
         assert isinstance(model, LocalModel)
         client, stream = self._start(item, model, open_input=True)
         generation = Generation(client, stream, item, 0, model.tokenizer.vocabulary, self.usage)
-        return LocalSession(client, stream, generation, self.usage, model.max_model_len - len(item.prompt.token_ids))
+        room = model.max_model_len - len(item.prompt.token_ids)
+        return LocalSession(client, stream, self._filtered(generation, model), self.usage, room)
 
 
 class LocalSession:
     """Implements ``interfaces.Session``."""
 
     def __init__(
-        self, client: EngineClient, stream: RowStream, generation: Generation, usage: Usage, room: int
+        self, client: EngineClient, stream: RowStream, outputs: AsyncIterator[Output], usage: Usage, room: int
     ) -> None:
-        self._client, self._stream, self._generation, self._usage = client, stream, generation, usage
+        self._client, self._stream, self._outputs, self._usage = client, stream, outputs, usage
         self._room = room  # tokens that still fit, the first one of the answer included
 
     async def append(self, token_ids: Sequence[int], *, final: bool = False) -> None:
@@ -194,7 +205,7 @@ class LocalSession:
         self._client.append(self._stream, token_bytes(token_ids), final=final)
 
     def outputs(self) -> AsyncIterator[Output]:
-        return self._generation.outputs()
+        return self._outputs
 
 
 def random_seed() -> int:

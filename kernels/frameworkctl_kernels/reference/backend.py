@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..protocol import GroupView, Packed, Replay, StepShape
 from . import attention as paged
-from .linear import OneDnnWeight, PlainWeight, pack
+from .linear import OneDnnWeight, PlainWeight, onednn_takes, pack
 
 
 class ReferenceBackend:
@@ -26,6 +26,9 @@ class ReferenceBackend:
 
     def supports(self, op: str, **facts: Any) -> str | None:
         return None
+
+    def computes_fast(self, dtype: torch.dtype) -> bool:
+        return self.device.type != "cpu" or onednn_takes(dtype)
 
     def plan(self, shape: StepShape, groups: Sequence[GroupView]) -> None:
         self._plan = paged.AttentionPlan(shape, groups, self.device)

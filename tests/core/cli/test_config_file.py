@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from frameworkctl.cli.parser import load_options, peek
+from frameworkctl.cli.parser import load_options
+from frameworkctl.cli.sources import peek
 from frameworkctl.config import Options
 from frameworkctl.errors import ConfigError
 

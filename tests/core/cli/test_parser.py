@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from frameworkctl.cli.parser import build, fields_of, load_options
+from frameworkctl.cli.fields import fields_of
+from frameworkctl.cli.parser import build, load_options
 from frameworkctl.config import EngineOptions, ModelOptions, Options, ServerOptions
 from frameworkctl.errors import ConfigError
 from hypothesis import given, settings

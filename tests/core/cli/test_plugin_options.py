@@ -7,7 +7,9 @@ from enum import Enum
 from typing import Any, Literal
 
 import pytest
-from frameworkctl.cli.parser import ENV_PREFIX, build, load_options, plugin_field
+from frameworkctl.cli.fields import plugin_field
+from frameworkctl.cli.parser import build, load_options
+from frameworkctl.cli.sources import ENV_PREFIX
 from frameworkctl.errors import ConfigError
 from frameworkctl.interfaces import OptionSpec
 from support.fake_dists import FakeDists, source

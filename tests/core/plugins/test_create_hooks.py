@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from frameworkctl.engine.process import create_policy
+from frameworkctl.engine.process import make_policy
 from frameworkctl.errors import ConfigError
 from frameworkctl.execution.build import create_backend, create_model
 from frameworkctl.interfaces import ModelSpec
@@ -40,14 +40,15 @@ def host_with(dists: FakeDists, text: str) -> PluginHost:
 
 def create(hook: str, host: PluginHost, implementation: str) -> Any:
     if hook == "create_backend":
-        return create_backend(host, BackendSpec(name="x", implementation=implementation, devices=("cpu",)), "cpu")
+        backend_spec = BackendSpec(name="x", implementation=implementation, devices=("cpu",))
+        return host.with_default(hook, create_backend)(spec=backend_spec, device="cpu")
     if hook == "create_model":
         spec = ModelSpec(architectures=("X",), implementation=implementation, describe=lambda c: None)  # type: ignore[arg-type,return-value]
-        return create_model(host, spec, {"a": 1}, "ctx")  # type: ignore[arg-type]
+        return host.with_default(hook, create_model)(spec=spec, config={"a": 1}, ctx="ctx")
     host.registry.policies["fcfs"] = type(host.registry.policies["fcfs"])(
         policy_spec(implementation), host.registry.policies["fcfs"].plugin
     )
-    return create_policy(host, "fcfs", {"option": 2})
+    return make_policy(host, "fcfs", {"option": 2})
 
 
 def policy_spec(implementation: str) -> Any:
@@ -89,9 +90,9 @@ class TestEach:
 
 def test_the_default_policy_and_one_that_nobody_has() -> None:
     host = make_host()
-    assert type(create_policy(host, "fcfs", {})) is FirstComeFirstServed
+    assert type(make_policy(host, "fcfs", {})) is FirstComeFirstServed
     with pytest.raises(ConfigError, match="--scheduling-policy: 'nobodys' is not one of fcfs"):
-        create_policy(host, "nobodys", {})
+        make_policy(host, "nobodys", {})
 
 
 def test_an_implementation_that_is_not_there() -> None:

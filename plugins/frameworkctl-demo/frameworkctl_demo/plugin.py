@@ -1,0 +1,20 @@
+"""Registers the bundled demo chat model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from frameworkctl.interfaces import CheckpointSpec, Register, hookimpl
+
+
+@hookimpl
+def register_checkpoints(register: Register[CheckpointSpec]) -> None:
+    """Offer the weights that lie beside this file as the model served by default."""
+    register(
+        CheckpointSpec(
+            name="demo",
+            path=str(Path(__file__).parent / "weights"),
+            description="Tiny bundled chat model: small talk, sums of small numbers, capitals. Needs no download.",
+            default=True,
+        )
+    )

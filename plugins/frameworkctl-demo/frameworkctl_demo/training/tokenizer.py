@@ -1,0 +1,71 @@
+"""Trains the byte-level BPE tokenizer of the demo model on its own training conversations."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from .chat import BOS, CHAT_TEMPLATE, END, PAD, START, TOOL_TOKENS
+from .data import training_conversations
+from .facts import CAPITALS, COUNTRY_NAMES
+
+VOCABULARY = 1184
+# How often each name, in both cases, and each reply counts when merges are chosen. Small and capital initials then
+# share the rest of a name as one token ("F" + "rance", "f" + "rance"), which makes names easy to copy.
+_REPEATS = 50
+CONTEXT = 512
+
+
+def train_tokenizer(seed: int, conversations: int = 20_000) -> Tokenizer:
+    """Learn the merges; digits never merge, so that numbers are read digit by digit."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    special = [AddedToken(token, special=True, normalized=False) for token in (PAD, BOS, START, END)]
+    # A server has to see these in the text it decodes, so they are no special tokens.
+    special += [AddedToken(token, special=False, normalized=False) for token in TOOL_TOKENS]
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_texts(seed, conversations), trainer)
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write the tokenizer as transformers reads it, with the chat template beside it."""
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": BOS,
+        "eos_token": END,
+        "pad_token": PAD,
+        "model_max_length": CONTEXT,
+        "clean_up_tokenization_spaces": False,
+        "add_bos_token": False,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _texts(seed: int, conversations: int) -> Iterator[str]:
+    """Only what stands between the special tokens: they are never merged with text."""
+    seen: Counter[str] = Counter()
+    for conversation in islice(training_conversations(seed), conversations):
+        # System messages and replies repeat word for word: counted each time, they would take up all the merges.
+        repeated = [f"system\n{conversation.system}", *(f"assistant\n{turn.reply}" for turn in conversation.turns)]
+        yield from (text for text in repeated if seen[text] < _REPEATS)
+        seen.update(repeated)
+        yield from (f"user\n{turn.user}" for turn in conversation.turns)
+    for country, capital in CAPITALS.items():
+        for name in (*COUNTRY_NAMES[country], capital):
+            yield from (f" {name}", f" {name.lower()}") * _REPEATS
