@@ -15,7 +15,8 @@ class DocsEndpoint(Endpoint):
 
     family: ClassVar[str] = "docs"
     routes: ClassVar[tuple[Route, ...]] = (
-        Route(method="GET", path="/docs", summary="This API as a page"),
+        # A browser cannot send a key for a page; the page is the same for every server, and asks for the key itself.
+        Route(method="GET", path="/docs", public=True, summary="This API as a page"),
         Route(method="GET", path="/openapi.json", summary="This API as an OpenAPI document"),
     )
 
