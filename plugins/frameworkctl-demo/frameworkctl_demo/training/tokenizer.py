@@ -29,7 +29,6 @@ def train_tokenizer(seed: int, conversations: int = 20_000) -> Tokenizer:
     )
     tokenizer.decoder = decoders.ByteLevel()
     special = [AddedToken(token, special=True, normalized=False) for token in (PAD, BOS, START, END)]
-    # A server has to see these in the text it decodes, so they are no special tokens.
     special += [AddedToken(token, special=False, normalized=False) for token in TOOL_TOKENS]
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
@@ -43,7 +42,13 @@ def train_tokenizer(seed: int, conversations: int = 20_000) -> Tokenizer:
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     """Write the tokenizer as transformers reads it, with the chat template beside it."""
-    tokenizer.save(str(folder / "tokenizer.json"))
+    path = folder / "tokenizer.json"
+    tokenizer.save(str(path))
+    # The trainer takes every token of its own as special; a server has to see these in the text it decodes.
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for token in document["added_tokens"]:
+        token["special"] = token["content"] not in TOOL_TOKENS
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
