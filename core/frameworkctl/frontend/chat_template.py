@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import json
-import math
-import os
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 from ..errors import ConfigError, RequestError
+from .watchdog import within
 
 CUT_MARK = "CONTINUE_FINAL_MESSAGE_TAG "  # ends in a blank so that a template's trimming can be seen
 
@@ -68,7 +64,7 @@ class ChatTemplate:
                 "add_generation_prompt": add_generation_prompt and not continue_final_message,
                 **(kwargs or {}),
             }
-            text = _watchdog_of(os.getpid()).run(lambda: self._template.render(variables), timeout)
+            text = within(timeout, lambda: self._template.render(variables))
             return text if final is None else _cut_after_final(text, final)
         except TimeoutError:
             reason = f"the chat template was not rendered within {timeout:g} seconds"
@@ -172,81 +168,6 @@ def _to_json(
     x: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False
 ) -> str:
     return json.dumps(x, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-
-class _Expired(BaseException):
-    """What the watchdog raises inside a rendering thread; no Exception, so that no template code catches it."""
-
-
-class _Ticket:
-    __slots__ = ("aimed", "due", "fired", "thread")
-
-    def __init__(self, due: float) -> None:
-        self.due, self.thread, self.aimed, self.fired = due, threading.get_ident(), False, False
-
-
-class _Watchdog:
-    """Ends renders that take too long, by raising in their thread; has one daemon thread for all of them.
-
-    It aims, looks whether the ticket is still there, and fires; a render takes its ticket back, and then waits while
-    it is aimed at. So none is hit after its end.
-    """
-
-    def __init__(self) -> None:
-        self._live: set[_Ticket] = set()
-        self._wake_at = math.inf  # until then the thread sleeps: nobody has to ring for a later deadline
-        self._bell = threading.Lock()  # released to ring: an Event would stay locked if we raised inside its set()
-        self._bell.acquire()
-        threading.Thread(target=self._watch, name="template-watchdog", daemon=True).start()
-
-    def run(self, work: Callable[[], str], timeout: float) -> str:
-        """Return ``work()``; raises ``TimeoutError`` when it takes longer than ``timeout`` seconds."""
-        ticket = _Ticket(time.monotonic() + timeout)
-        try:
-            try:
-                self._live.add(ticket)
-                if ticket.due < self._wake_at:
-                    with contextlib.suppress(RuntimeError):  # it has been rung already
-                        self._bell.release()
-                return work()
-            finally:
-                self._take_back(ticket)
-        except _Expired:
-            self._take_back(ticket)
-            raise TimeoutError from None
-
-    def _take_back(self, ticket: _Ticket) -> None:
-        self._live.discard(ticket)
-        while ticket.aimed:
-            time.sleep(0.001)
-        if ticket.fired:
-            _raise_in(ticket.thread, None)
-
-    def _watch(self) -> None:
-        while True:
-            self._wake_at = math.inf  # before looking: who comes while we look and is not seen, rings
-            now, nearest = time.monotonic(), math.inf
-            for ticket in list(self._live):
-                if ticket.due <= now:
-                    ticket.aimed = True
-                    if ticket in self._live:
-                        ticket.fired = True
-                        _raise_in(ticket.thread, _Expired)
-                        ticket.due = now + 1  # and again, for a destructor or the like may have swallowed it
-                    ticket.aimed = False
-                nearest = min(nearest, ticket.due)
-            self._wake_at = nearest
-            self._bell.acquire(timeout=min(max(nearest - now, 0), threading.TIMEOUT_MAX))
-
-
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Raise in another thread before its next bytecode, or take back what has not been raised yet."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error) if error else None)
-
-
-@functools.lru_cache(maxsize=1)
-def _watchdog_of(process: int) -> _Watchdog:
-    return _Watchdog()  # by process, since a fork does not take the thread along
 
 
 def _normalize(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

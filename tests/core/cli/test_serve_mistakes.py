@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from frameworkctl.cli import main
-from support.fake_dists import FakeDists
+from support.fake_dists import FakeDists, installed
 from support.programs import FRAMEWORKCTL, MARK, Run, environment, frameworkctl, marked
 
 GONE = 30.0  # seconds in which what was left behind must have noticed
@@ -81,11 +81,11 @@ def test_status_2_and_one_line(
     mistake: str, place: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("frameworkctl.cli.serve.NurseryProcess", FakeNursery)
-    monkeypatch.syspath_prepend(str(place["site"]))
     level = logging.getLogger("frameworkctl").level
     args, message = command(mistake, place)
     try:
-        assert main(["serve", *args]) == 2
+        with installed(place["site"], monkeypatch):
+            assert main(["serve", *args]) == 2
     finally:
         logging.getLogger("frameworkctl").setLevel(level)
     out, err = capfd.readouterr()

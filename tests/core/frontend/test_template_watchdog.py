@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from frameworkctl.errors import RequestError
 from frameworkctl.frontend.chat_template import ChatTemplate
+from support.programs import python
 
 FOREVER = "".join("{% for " + name + " in range(99999) %}" for name in "abcd") + "{% endfor %}" * 4
 
@@ -93,3 +94,25 @@ def test_a_render_that_finishes_at_its_deadline_is_not_hit_later() -> None:
         sys.setswitchinterval(interval)
         gc.enable()
     assert outcomes == {"ok", "chat_template_timeout"}
+
+
+def test_what_was_stopped_leaves_the_interpreter_as_it_was() -> None:
+    """CPython checks a flag at every call and loop; one left set slows the process, and keeps traced calls waiting."""
+    python(
+        """
+        import sys
+        from frameworkctl.errors import RequestError
+        from frameworkctl.frontend.chat_template import ChatTemplate
+
+        template = ChatTemplate("{% for a in range(2000) %}{% endfor %}ok", special_tokens={})
+        expired = 0
+        for attempt in range(600):
+            try:
+                template.render([{"role": "user", "content": "x"}], timeout=1e-6 * (attempt % 300))
+            except RequestError:
+                expired += 1
+        assert 0 < expired
+        sys.settrace(lambda *event: None)
+        (lambda: None)()  # never starts in a process whose flag stays set
+        """
+    )
