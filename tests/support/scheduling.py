@@ -96,6 +96,7 @@ LAYOUTS: dict[str, PoolLayout] = {
     "full-small-window": layout(("full", 4), ("window", 2, 3)),
     "windows": layout(("window", 4, 9), ("window", 4, 1), ("full", 8)),
     "only-window": layout(("window", 3, 7)),
+    "latent-window": layout(("latent", 4), ("window", 2, 3)),
     "uneven": layout(("full", 4), ("full", 6), ("window", 2, 5)),
     "full-cross": layout(("full", 4), ("cross", 3)),
     "full-window-cross": layout(("full", 3), ("window", 6, 8), ("cross", 4)),

@@ -85,7 +85,7 @@ class FakeRunner:
         for row in self.rows.values():
             assert len(row.tokens) <= self.max_len, f"sequence {row.id} does not fit its row"
             for group, table in zip(self.groups, row.tables, strict=True):
-                if group.kind in ("full", "window"):
+                if group.kind in ("full", "window", "latent"):
                     assert len(table) <= -(-self.max_len // group.block_size), "more pages than columns"
                 if group.kind == "state":
                     assert len(table) == 1

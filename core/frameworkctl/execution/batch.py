@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..interfaces.engine import Batch
-from ..scheduling.groups import Group
+from ..scheduling.groups import TOKEN_KINDS, Group
 from ..scheduling.plan import NewSequence, StepPlan
 from .buffers import Mirror
 
@@ -154,7 +154,7 @@ class PersistentBatch:
 
     def _view(self, g: int, which: NDArray[np.int64], positions: NDArray[np.int64], total: int) -> GroupView:
         group, table, size = self.groups[g], self._tables[g], self.size
-        if group.kind in ("full", "window"):
+        if group.kind in TOKEN_KINDS:
             pages = table.host[which, positions // group.block_size]
             np.add(pages * np.int64(group.block_size), positions % group.block_size, out=self._slots[g].host[:total])
         device_table = table.push(size)

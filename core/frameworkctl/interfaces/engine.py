@@ -30,15 +30,16 @@ __all__ = [
     "World",
 ]
 
-CacheKind = Literal["full", "window", "cross", "state"]
+CacheKind = Literal["full", "window", "latent", "cross", "state"]
 
 
 @dataclass(frozen=True, slots=True)
 class CacheLayer:
     """What one layer keeps per sequence. Layers that are equal share a group of pages.
 
-    ``full`` and ``window`` (the last ``window`` tokens): keys and values of ``heads`` heads of ``head_dim``. ``cross``:
-    the same over encoder outputs, written once. ``state``: ``state_bytes`` per sequence, whatever its length.
+    ``full`` and ``window`` (the last ``window`` tokens): keys and values of ``heads`` heads of ``head_dim``. ``latent``:
+    one vector of ``head_dim`` that is key and value at once (``heads`` is 1). ``cross``: keys and values over encoder
+    outputs, written once. ``state``: ``state_bytes`` per sequence, whatever its length.
     """
 
     kind: CacheKind
@@ -49,7 +50,8 @@ class CacheLayer:
 
     def token_bytes(self, dtype: torch.dtype) -> int:
         """Bytes per token; 0 for recurrent state."""
-        return 2 * self.heads * self.head_dim * dtype.itemsize if self.kind != "state" else 0
+        vectors = {"state": 0, "latent": 1}.get(self.kind, 2)
+        return vectors * self.heads * self.head_dim * dtype.itemsize
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from array import array
 import msgspec
 
 from . import prefix
-from .groups import Group, PoolLayout
+from .groups import TOKEN_KINDS, Group, PoolLayout
 from .page_pool import NULL_PAGE, PagePool
 from .sequence import Sequence
 
@@ -29,8 +29,8 @@ class CacheManager:
         self.groups = layout.groups
         self.pool = PagePool(pages)
         kinds = {g.kind for g in self.groups}
-        self.prefix_caching = prefix_caching and "state" not in kinds and bool(kinds & {"full", "window"})
-        self._block = math.gcd(*(g.block_size for g in self.groups if g.kind in ("full", "window"))) or 1
+        self.prefix_caching = prefix_caching and "state" not in kinds and bool(kinds.intersection(TOKEN_KINDS))
+        self._block = math.gcd(*(g.block_size for g in self.groups if g.kind in TOKEN_KINDS)) or 1
         self.hit_tokens = self.query_tokens = 0
 
     # -- prefix hits
@@ -60,8 +60,8 @@ class CacheManager:
         out = []
         for page in range(longest // group.block_size):
             cached = self.pool.find(self._key(index, group, seq, page))
-            if cached is None and group.kind == "full":
-                break  # what follows a gap is of no use to full attention
+            if cached is None and group.window is None:
+                break  # what follows a gap is of no use without a window
             out.append(NULL_PAGE if cached is None else cached)
         return out
 

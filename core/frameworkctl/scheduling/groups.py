@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-GroupKind = Literal["full", "window", "cross", "state"]
+GroupKind = Literal["full", "window", "latent", "cross", "state"]
+TOKEN_KINDS: tuple[GroupKind, ...] = ("full", "window", "latent")  # whose pages hold the sequence's own tokens
 
 
 class LayerNeed(msgspec.Struct, frozen=True):
@@ -67,7 +68,7 @@ class PoolLayout(msgspec.Struct, frozen=True):
     @property
     def alignment(self) -> int:
         """Prefix hits are multiples of this many tokens: whole pages in every group."""
-        sizes = [g.block_size for g in self.groups if g.kind in ("full", "window")]
+        sizes = [g.block_size for g in self.groups if g.kind in TOKEN_KINDS]
         return math.lcm(*sizes) if sizes else 1
 
     def max_pages(self, max_model_len: int, chunk: int, cross_tokens: int = 0) -> int:

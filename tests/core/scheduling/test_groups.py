@@ -9,7 +9,7 @@ from frameworkctl.scheduling.groups import Group, GroupKind, LayerNeed, PoolLayo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-KINDS: list[GroupKind] = ["full", "window", "cross", "state"]
+KINDS: list[GroupKind] = ["full", "window", "latent", "cross", "state"]
 BYTES = st.sampled_from([1, 24, 64, 100, 256, 1024, 3000, 4096])
 
 
@@ -50,9 +50,9 @@ def test_a_layout_is_sound(needs: list[LayerNeed], block_size: int) -> None:
         assert group.block_size * one.token_bytes <= layout.page_bytes, "a page's tokens fit"
         assert (group.block_size + block_size) * one.token_bytes > layout.page_bytes, "no more of them would"
     for group in layout.groups:
-        if group.kind in ("full", "window"):
+        if group.kind in ("full", "window", "latent"):
             assert layout.alignment % group.block_size == 0
-    tokens = [g.block_size for g in layout.groups if g.kind in ("full", "window")]
+    tokens = [g.block_size for g in layout.groups if g.kind in ("full", "window", "latent")]
     assert layout.alignment == math.lcm(*tokens)
 
 
