@@ -41,13 +41,16 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A model family. ``implementation`` is ``package.module:Class`` of a ``frameworkctl.interfaces.engine.Model``.
 
-    ``describe`` reads json files only and raises ``ConfigError`` for a configuration it cannot run.
+    ``describe`` reads json files only and raises ``ConfigError`` for a configuration it cannot run. ``quant_methods``
+    are the values of ``quantization_config.quant_method`` whose tensors the implementation takes as they are stored;
+    block-scaled ``fp8`` it need not know, those weights reach it as plain ones.
     """
 
     architectures: tuple[str, ...]
     implementation: str
     describe: Callable[[Checkpoint], ModelInfo]
     media: str | None = None
+    quant_methods: frozenset[str] = frozenset()
     api_version: int = API_VERSION
 
 
