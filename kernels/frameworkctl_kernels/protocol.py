@@ -122,6 +122,20 @@ class Backend(Protocol):
         2023.
         """
 
+    def view_latent_cache(self, pages: Tensor, *, block_size: int, dim: int, dtype: Any) -> Any:
+        """A layer's cache of one vector of ``dim`` values per token over ``pages [P, bytes]`` uint8; zero-copy."""
+
+    def write_latent(self, latent: Tensor, cache: Any, view: GroupView) -> None:
+        """Store ``latent [T, dim]`` at ``view.slot_mapping``."""
+
+    def latent_attention(self, query: Tensor, cache: Any, group: int, out: Tensor, *, scale: float) -> Tensor:
+        """Causal attention where a token's key is its cached vector and its value the first V numbers of it.
+
+        ``query [T, H, dim]``; ``softmax(scale * q c^T + mask) c[:, :V]`` per sequence is written to ``out [T, H, V]``;
+        all heads share the vectors. Source: multi-head latent attention with its projections absorbed into query and
+        output (DeepSeek-V2, 2024, section 2.1).
+        """
+
     def pack(self, weight: Tensor, fmt: str = "plain") -> Packed:
         """``weight [N, K]`` once into the form ``linear`` reads; the original may be dropped."""
 

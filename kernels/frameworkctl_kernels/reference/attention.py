@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -31,6 +32,21 @@ class PagedCache:
     block_size: int
     heads: int
     head_dim: int
+
+    def read(self, pages: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values ``[n, K, B * block_size, D]`` of ``pages [n, B]``."""
+        shape = (pages.shape[0], pages.shape[1] * self.block_size, self.heads, self.head_dim)
+        rows = (pages * self.halves).flatten()
+        k = self.rows.index_select(0, rows).view(shape).transpose(1, 2)
+        v = self.rows.index_select(0, rows + 1).view(shape).transpose(1, 2)
+        return k, v
+
+
+class Readable(Protocol):
+    """A layer's cache, whatever its layout."""
+
+    def read(self, pages: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values ``[n, K, tokens, D]`` of ``pages [n, B]``."""
 
 
 def view_cache(pages: Tensor, block_size: int, heads: int, head_dim: int, dtype: torch.dtype) -> PagedCache:
@@ -166,7 +182,7 @@ def write_kv(key: Tensor, value: Tensor, cache: PagedCache, view: GroupView) -> 
 def attend(
     plan: AttentionPlan,
     query: Tensor,
-    cache: PagedCache,
+    cache: Readable,
     group: int,
     out: Tensor,
     *,
@@ -176,13 +192,9 @@ def attend(
     softcap: float | None,
     sinks: Tensor | None,
 ) -> Tensor:
-    """See the protocol; ``plan`` is that of the step."""
+    """See the protocol; ``plan`` is that of the step. Of the values, the first ``out.shape[-1]`` of each are taken."""
     for bucket in plan.buckets:
-        gather = bucket.groups[group]
-        shape = (bucket.count, gather.keys, cache.heads, cache.head_dim)
-        rows = (gather.pages * cache.halves).flatten()
-        k = cache.rows.index_select(0, rows).view(shape).transpose(1, 2)
-        v = cache.rows.index_select(0, rows + 1).view(shape).transpose(1, 2)
+        k, v = cache.read(bucket.groups[group].pages)
         q = query if plan.direct else query[bucket.gather]
         q = q.view(bucket.count, bucket.query, query.shape[1], query.shape[2])
         plain = softcap is None and sinks is None
@@ -191,10 +203,10 @@ def attend(
         else:
             mask = plan.mask(bucket, group, causal, window, query.dtype)
             result = _fused(q, k, v, mask, scale) if plain else _manual(q, k, v, mask, scale, softcap, sinks)
+        flat = result.flatten(0, 1)[..., : out.shape[-1]]
         if plan.direct:
-            out.copy_(result.view(out.shape))
+            out.copy_(flat)
         else:
-            flat = result.reshape(-1, *out.shape[1:])
             out.index_copy_(0, bucket.tokens, flat if bucket.valid is None else flat[bucket.valid])
     return out
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..protocol import GroupView, Packed, Replay, StepShape
 from . import attention as paged
+from . import latent as compressed
 from .linear import OneDnnWeight, PlainWeight, onednn_takes, pack
 
 
@@ -57,6 +58,18 @@ class ReferenceBackend:
             self._plan, query, cache, group, out,
             scale=scale, causal=causal, window=window, softcap=softcap, sinks=sinks,
         )  # fmt: skip
+
+    def view_latent_cache(self, pages: Tensor, *, block_size: int, dim: int, dtype: torch.dtype) -> Any:
+        return compressed.LatentCache(pages, block_size, dim, dtype)
+
+    def write_latent(self, latent: Tensor, cache: Any, view: GroupView) -> None:
+        cache.write(latent, view)
+
+    def latent_attention(self, query: Tensor, cache: Any, group: int, out: Tensor, *, scale: float) -> Tensor:
+        assert self._plan is not None, "plan() comes before the forward"
+        return paged.attend(
+            self._plan, query, cache, group, out, scale=scale, causal=True, window=None, softcap=None, sinks=None
+        )
 
     def pack(self, weight: Tensor, fmt: str = "plain") -> Packed:
         if fmt != "plain":
