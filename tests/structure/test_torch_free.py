@@ -10,7 +10,7 @@ from support.source_tree import imports, modules
 
 HEAVY = ("torch", "transformers", "triton", "torchvision", "torchaudio")
 TORCH = (
-    *("frameworkctl.interfaces.engine", "frameworkctl.layers", "frameworkctl.execution"),
+    *("frameworkctl.interfaces.engine", "frameworkctl.layers", "frameworkctl.execution", "frameworkctl.testing"),
     *("frameworkctl.engine.process", "frameworkctl.engine.loop"),
     *("frameworkctl_kernels.reference", "frameworkctl_kernels.cpu", "frameworkctl_kernels.cuda"),
 )

@@ -1,0 +1,139 @@
+"""An engine without processes: scheduler and runner in one thread, for tests that look at tokens, logits and pages."""
+
+from __future__ import annotations
+
+import itertools
+from array import array
+from collections.abc import Sequence as Seq
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..config import EngineConfig, EngineOptions
+from ..execution.build import Built, build
+from ..frontend.checkpoint import read_checkpoint
+from ..interfaces.engine import World
+from ..interfaces.scheduling import Policy
+from ..params import SamplingParams
+from ..plugins import PluginHost, discover, select
+from ..plugins.discovery import BACKENDS, MODELS
+from ..scheduling import prefix
+from ..scheduling.cache import CacheManager
+from ..scheduling.policies import FirstComeFirstServed
+from ..scheduling.scheduler import Limits, Scheduler, Step
+from ..scheduling.sequence import Sequence, Status
+
+
+class InProcessEngine:
+    """Builds a checkpoint and runs requests to their end, one thread, no messages.
+
+    ``generate`` gives tokens; with ``record_logits``, ``logits[n]`` holds a tensor ``[vocab]`` for each token of the
+    n-th sequence (from 1). ``plugins`` are switched on as by ``--plugins``; ``options`` are those of EngineOptions
+    (float32 unless said). With ``overlap`` a step is planned while the one before it runs, as on a GPU.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        overlap: bool = False,
+        prefix_caching: bool = True,
+        policy: Policy | None = None,
+        world: World | None = None,
+        max_model_len: int | None = None,
+        plugins: Seq[str] = (),
+        **options: Any,
+    ) -> None:
+        self.options = EngineOptions(**{"dtype": "float32", "max_num_seqs": 16, **options})
+        self.host = PluginHost.from_selection(select(discover(), plugins))
+        if plugins:
+            self.host.load_eager()
+        checkpoint = read_checkpoint(Path(folder))
+        architecture = checkpoint.config["architectures"][0]
+        self.host.load_named(MODELS, architecture)
+        for name in self.host.names(BACKENDS):
+            self.host.load_named(BACKENDS, name)
+        info = self.host.registry.models[architecture].spec.describe(checkpoint)
+        self.info = info
+        self.max_model_len = min(max_model_len or 512, info.max_model_len)
+        self.built: Built = build(
+            EngineConfig(
+                name="test", folder=str(folder), architecture=architecture, checkpoint_dtype=info.dtype,
+                max_model_len=self.max_model_len, vocab_size=info.vocab_size, options=self.options,
+            ),
+            self.host, lambda done, total: None, world,
+        )  # fmt: skip
+        self.runner = self.built.runner
+        self.cache = CacheManager(
+            self.built.layout, self.built.pages, max_chunk=self.options.max_num_batched_tokens,
+            prefix_caching=prefix_caching,
+        )  # fmt: skip
+        limits = Limits(
+            self.options.max_num_seqs, self.options.max_num_batched_tokens, self.options.long_prefill_token_threshold
+        )
+        self.scheduler = Scheduler(self.cache, policy or FirstComeFirstServed(), limits)
+        self.overlap = overlap
+        self._ids = itertools.count(1)
+        self._planned: Step | None = None
+        self.steps = 0
+        self.logits: dict[int, list[torch.Tensor]] = {}
+        self.events: dict[int, list[Any]] = {}
+        self.record_logits = False
+        self._hook_sampler()
+
+    def _hook_sampler(self) -> None:
+        sample = self.runner.sampler.sample
+
+        def recording(logits: torch.Tensor, rows: Any) -> Any:
+            if self.record_logits:
+                for row, line in zip(rows.tolist(), logits, strict=True):
+                    self.logits.setdefault(int(self.runner.batch.ids[row]), []).append(line.clone())
+            return sample(logits, rows)
+
+        self.runner.sampler.sample = recording  # type: ignore[method-assign]
+
+    def add(self, prompt: Seq[int], params: SamplingParams, *, index: int = 0, leader: Sequence | None = None,
+            salt: str | None = None, priority: int = 0) -> Sequence:  # fmt: skip
+        id_ = next(self._ids)
+        seq = Sequence(
+            id_, id_, index, array("i", prompt), params, seed=(params.seed or 0) + index,
+            limit=min(len(prompt) + params.max_tokens, self.max_model_len), arrival=float(id_),
+            groups=len(self.built.layout.groups), chain_root=prefix.root({"salt": salt} if salt else None),
+            leader=leader, priority=priority,
+        )  # fmt: skip
+        self.scheduler.add(seq)
+        return seq
+
+    def step(self) -> bool:
+        """One turn of the engine's loop; False when there was nothing to do."""
+        step = self._planned or self.scheduler.schedule()
+        self._planned = None
+        if step is None:
+            return False
+        self.steps += 1
+        self.runner.launch(step.plan)
+        if self.overlap:
+            self._planned = self.scheduler.schedule()
+        for event in self.scheduler.commit(step, self.runner.sample()):
+            self.events.setdefault(event.seq.id, []).append(event)
+        return True
+
+    def run(self, limit: int = 10_000) -> None:
+        for _ in range(limit):
+            if not self.step():
+                return
+        raise AssertionError("the engine does not come to an end")
+
+    def generate(self, prompts: Seq[Seq[int]], params: SamplingParams | Seq[SamplingParams]) -> list[list[int]]:
+        """Output tokens of every prompt; all are in the batch together."""
+        many = [params] * len(prompts) if isinstance(params, SamplingParams) else list(params)
+        seqs = [self.add(p, q) for p, q in zip(prompts, many, strict=True)]
+        self.run()
+        assert all(s.status is Status.FINISHED for s in seqs)
+        self.check_idle()
+        return [list(s.tokens[s.prompt_len :]) for s in seqs]
+
+    def check_idle(self) -> None:
+        self.scheduler.check_integrity()
+        assert self.cache.pool.free == self.cache.pool.usable, "pages are still held"
