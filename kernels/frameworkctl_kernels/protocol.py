@@ -163,5 +163,29 @@ class Backend(Protocol):
     def gated_activation(self, gate_up: Tensor, kind: str) -> Tensor:
         """``act(gate) * up`` of ``gate_up [T, 2 I]`` -> ``[T, I]``; kind ``silu`` or ``gelu_tanh`` (Shazeer 2020)."""
 
+    def causal_conv(
+        self, x: Tensor, state: Tensor, group: int, weight: Tensor, bias: Tensor | None, *, activation: str | None
+    ) -> Tensor:
+        """``out[t] = act(bias + sum_j weight[:, j] * x[t - W + 1 + j])`` per sequence and channel -> ``[T, C]``.
+
+        ``x [T, C]`` (rows may be strided); ``weight [C, W]`` and ``bias [C]`` float32. ``state [P, W - 1, C]`` float32
+        holds each sequence's last inputs, oldest first, at the group's ``state_slot``: it is what stands before the
+        step's tokens and is brought up to date. Sequences without a token keep theirs. ``activation``: ``silu`` or
+        None. Source: the convolution of Gu and Dao 2023, section 3.4.
+        """
+
+    def selective_scan(
+        self, x: Tensor, dt: Tensor, b: Tensor, c: Tensor, z: Tensor | None, state: Tensor, group: int, *,
+        a: Tensor, d: Tensor, dt_bias: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """The selective state-space recurrence per sequence and channel -> ``[T, C]`` in the type of ``x``.
+
+        ``s = softplus(dt[t] + dt_bias)``; ``h = exp(s * a) * h + s * x[t] * b[t]``; ``y[t] = (h . c[t] + d * x[t]) *
+        silu(z[t])``, all in float32. ``x``, ``dt`` and ``z [T, C]`` (z None: no gate), ``b`` and ``c [T, N]``, rows may
+        be strided; ``a [C, N]``, ``d [C]`` and ``dt_bias [C]`` float32. ``state [P, C, N]`` float32 holds h at the
+        group's ``state_slot``: read, and written back after the sequence's last token; sequences without a token keep
+        theirs. Source: Gu and Dao 2023, algorithm 2 and equation 2, b discretised as s * b.
+        """
+
     def capture(self, fn: Callable[[], Tensor]) -> Replay | None:
         """Record ``fn`` as a graph, None where the device has none."""

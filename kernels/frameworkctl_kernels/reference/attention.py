@@ -89,7 +89,7 @@ class Bucket:
     positions: Tensor  # [n, query] of each query token in its sequence
     seq_lens: Tensor  # [n]
     whole_prompt: bool  # a single sequence from its start: causal without a mask
-    groups: list[GroupGather]
+    groups: dict[int, GroupGather]  # by the group's number; none for recurrent state
 
 
 class AttentionPlan:
@@ -123,7 +123,11 @@ class AttentionPlan:
             positions=self._tensor((totals - lens)[:, None] + steps),
             seq_lens=self._tensor(totals),
             whole_prompt=len(members) == 1 and int(lens[0]) == int(totals[0]),
-            groups=[self._gather(view, members, lens, totals) for view in groups],
+            groups={
+                number: self._gather(view, members, lens, totals)
+                for number, view in enumerate(groups)
+                if view.state_slot is None
+            },
         )
 
     def _gather(

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..protocol import GroupView, Packed, Replay, StepShape
 from . import attention as paged
 from . import latent as compressed
+from . import state_space
 from .linear import OneDnnWeight, PlainWeight, onednn_takes, pack
 
 
@@ -24,6 +25,7 @@ class ReferenceBackend:
         self.device = torch.device(device)
         self.asynchronous = self.device.type != "cpu"
         self._plan: paged.AttentionPlan | None = None
+        self._states: state_space.StatePlan | None = None
 
     def supports(self, op: str, **facts: Any) -> str | None:
         return None
@@ -33,6 +35,8 @@ class ReferenceBackend:
 
     def plan(self, shape: StepShape, groups: Sequence[GroupView]) -> None:
         self._plan = paged.AttentionPlan(shape, groups, self.device)
+        if any(view.state_slot is not None for view in groups):
+            self._states = state_space.StatePlan(shape, groups, self.device)
 
     def view_cache(self, pages: Tensor, *, block_size: int, heads: int, head_dim: int, dtype: torch.dtype) -> Any:
         return paged.view_cache(pages, block_size, heads, head_dim, dtype)
@@ -105,6 +109,19 @@ class ReferenceBackend:
         gate, up = gate_up.chunk(2, dim=-1)
         activated = F.silu(gate) if kind == "silu" else F.gelu(gate, approximate="tanh")
         return activated.mul_(up)
+
+    def causal_conv(
+        self, x: Tensor, state: Tensor, group: int, weight: Tensor, bias: Tensor | None, *, activation: str | None
+    ) -> Tensor:
+        assert self._states is not None, "plan() comes before the forward"
+        return state_space.causal_conv(self._states, x, state, group, weight, bias, activation)
+
+    def selective_scan(
+        self, x: Tensor, dt: Tensor, b: Tensor, c: Tensor, z: Tensor | None, state: Tensor, group: int, *,
+        a: Tensor, d: Tensor, dt_bias: Tensor,
+    ) -> Tensor:  # fmt: skip
+        assert self._states is not None, "plan() comes before the forward"
+        return state_space.selective_scan(self._states, x, dt, b, c, z, state, group, a=a, d=d, dt_bias=dt_bias)
 
     def capture(self, fn: Callable[[], Tensor]) -> Replay | None:
         return None
