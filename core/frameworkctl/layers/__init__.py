@@ -5,6 +5,7 @@ from __future__ import annotations
 from .activation import GatedActivation
 from .attention import Attention
 from .embedding import Head, VocabEmbedding
+from .latent import LatentAttention
 from .linear import ColumnLinear, GateUpLinear, QKVLinear, RowLinear
 from .norm import RMSNorm
 from .rotary import RotaryTable, rope_frequencies
@@ -15,6 +16,7 @@ __all__ = [
     "GateUpLinear",
     "GatedActivation",
     "Head",
+    "LatentAttention",
     "QKVLinear",
     "RMSNorm",
     "RotaryTable",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,9 @@ from ..interfaces.engine import Batch, CacheLayer, ModelContext
 class Attention(nn.Module):
     """Stores a step's keys and values in the layer's pages and attends over them; causal.
 
-    ``heads`` and ``kv_heads`` are those of this rank. Bound once to its pages and group when the cache is made.
+    ``heads`` and ``kv_heads`` are those of this rank. ``sinks`` is the checkpoint's name of one logit per head, of all
+    ranks, that takes part in the softmax and has no value (Xiao et al. 2023; learned, as in gpt-oss). Bound once to its
+    pages and group when the cache is made.
     """
 
     def __init__(
@@ -26,6 +29,7 @@ class Attention(nn.Module):
         scale: float,
         window: int | None = None,
         softcap: float | None = None,
+        sinks: str | None = None,
     ) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.head_dim = heads, kv_heads, head_dim
@@ -40,9 +44,18 @@ class Attention(nn.Module):
             head_dim=head_dim,
             window=window,
             softcap=softcap,
+            sinks=sinks is not None,
         )
+        self.sinks: Tensor | None = None
+        if sinks is not None:
+            self.sinks = torch.empty(heads, dtype=torch.float32, device=ctx.device)
+            ctx.weights.add(sinks, partial(self._take_sinks, ctx.world.rank * heads))
         self.cache: Any = None
         self.group = -1
+
+    def _take_sinks(self, start: int, tensor: Tensor) -> None:
+        assert self.sinks is not None
+        self.sinks.copy_(tensor.narrow(0, start, self.heads))
 
     def bind(self, pages: Tensor, group: int, block_size: int) -> None:
         """``pages [P, bytes]`` uint8 are this layer's from now on."""
@@ -55,5 +68,8 @@ class Attention(nn.Module):
         """``q [T, H, D]``, ``k`` and ``v [T, K, D]`` -> ``[T, H * D]``."""
         self.ops.write_kv(k, v, self.cache, batch.groups[self.group])
         out = torch.empty_like(q)
-        self.ops.attention(q, self.cache, self.group, out, scale=self.scale, window=self.window, softcap=self.softcap)
+        self.ops.attention(
+            q, self.cache, self.group, out,
+            scale=self.scale, window=self.window, softcap=self.softcap, sinks=self.sinks,
+        )  # fmt: skip
         return out.view(out.shape[0], -1)
