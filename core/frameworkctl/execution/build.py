@@ -18,10 +18,12 @@ from ..errors import ConfigError
 from ..interfaces.engine import Model, ModelContext, World
 from ..interfaces.logits import ProcessorContext
 from ..interfaces.model import ModelSpec
+from ..interfaces.quantization import block_to_expand
 from ..plugins import PluginHost
 from ..plugins.importing import load_class
 from ..scheduling.groups import LayerNeed, PoolLayout, plan_layout
 from . import memory
+from .fp8 import expanded, read_scales
 from .logits_processors import ProcessorSet
 from .runner import Runner
 from .weights import Progress, iterate_weights, weight_files
@@ -119,7 +121,7 @@ def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Pr
     """The model with its weights.
 
     Raises:
-        ConfigError: no such architecture or backend, or tensors that are missing or unexpected.
+        ConfigError: no such architecture, backend or quantisation, or tensors that are missing or unexpected.
     """
     device = choose_device(given.options.device)
     if given.architecture not in host.registry.models:
@@ -127,14 +129,19 @@ def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Pr
     backends = Backends(host, given.options.backend, device)
     dtype = choose_dtype(given.options.dtype, given.checkpoint_dtype, backends.chosen)
     config = json.loads((Path(given.folder) / "config.json").read_text(encoding="utf-8"))
+    spec = host.registry.models[given.architecture].spec
+    block = block_to_expand(config, spec)
     ctx = ModelContext(dtype=dtype, device=device, world=world, ops=backends)
     try:
         create = host.with_default("create_model", create_model)
-        model: Model = create(spec=host.registry.models[given.architecture].spec, config=config, ctx=ctx)
+        model: Model = create(spec=spec, config=config, ctx=ctx)
     except ValueError as e:
         raise ConfigError(f"cannot build {given.architecture}: {e}") from e
     files = weight_files(Path(given.folder))
-    report = model.load_weights(iterate_weights(files, progress))
+    weights = iterate_weights(files, progress)
+    if block is not None:
+        weights = expanded(weights, read_scales(files), block, dtype)
+    report = model.load_weights(weights)
     if report.missing:
         raise ConfigError(
             f"{len(report.missing)} tensors are missing from {given.folder}: {', '.join(report.missing[:5])}"

@@ -15,7 +15,7 @@ Progress = Callable[[int, int], None]  # bytes read, bytes in all
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The shards of a checkpoint.
+    """The shards of a checkpoint: those of the index, else ``model.safetensors``, else all but an adapter's.
 
     Raises:
         ConfigError: none, some missing, or only pickled ones, which are refused because loading them runs code.
@@ -27,7 +27,9 @@ def weight_files(folder: Path) -> list[Path]:
         if missing:
             raise ConfigError(f"{folder} lacks {len(missing)} of {len(names)} weight files, first {missing[0]!r}")
         return [folder / n for n in names]
-    files = sorted(folder.glob("*.safetensors"))
+    if (single := folder / "model.safetensors").is_file():
+        return [single]
+    files = sorted(f for f in folder.glob("*.safetensors") if not f.name.startswith("adapter_model"))
     if files:
         return files
     pickled = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
@@ -35,8 +37,6 @@ def weight_files(folder: Path) -> list[Path]:
         raise ConfigError(
             f"{folder} has only pickled weights ({pickled[0].name}), which can run code: convert to safetensors"
         )
-    if (folder / "adapter_config.json").is_file():
-        raise ConfigError(f"{folder} is an adapter, not a model: serve its base model")
     raise ConfigError(f"{folder} has no .safetensors files")
 
 

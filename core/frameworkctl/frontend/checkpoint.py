@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+
+log = logging.getLogger("frameworkctl.server")
 
 
 class FolderCheckpoint:
@@ -40,5 +43,24 @@ class FolderCheckpoint:
 
 
 def read_checkpoint(folder: Path) -> FolderCheckpoint:
-    """Raises ConfigError where the folder is no checkpoint."""
+    """Raises ConfigError where the folder is no checkpoint, or only an adapter."""
+    if (folder / "adapter_config.json").is_file():
+        _look_at_adapter(folder)
     return FolderCheckpoint(folder)
+
+
+def _look_at_adapter(folder: Path) -> None:
+    """An adapter beside a model's weights is left alone; one without is nothing that can be served."""
+    if any(not f.name.startswith("adapter_model") for f in folder.glob("*.safetensors")):
+        log.warning("%s holds an adapter beside the model: it is not applied", folder)
+        return
+    try:
+        adapter = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        kind, base = adapter.get("peft_type"), adapter.get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError):
+        kind = base = None
+    raise ConfigError(
+        f"{folder} is {f'a {kind} adapter' if kind else 'an adapter'}, not a model (it has adapter_config.json and no"
+        f" model weights): adapters are not served; serve its base model{f' {base!r}' if base else ''},"
+        " or one into which the adapter was merged"
+    )

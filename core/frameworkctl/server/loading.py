@@ -15,6 +15,7 @@ from ..frontend.hub import locate
 from ..frontend.messages import ContentFormat
 from ..frontend.tokenizer import load_tokenizer
 from ..interfaces.model import ModelInfo
+from ..interfaces.quantization import block_to_expand
 from ..plugins import PluginHost
 from ..plugins.discovery import BACKENDS, MODELS
 from .served_model import LocalModel
@@ -71,7 +72,9 @@ def _describe(checkpoint: FolderCheckpoint, host: PluginHost) -> ModelInfo:
     for name in architectures:
         host.load_named(MODELS, name)
         if name in host.registry.models:
-            return host.registry.models[name].spec.describe(checkpoint)
+            spec = host.registry.models[name].spec
+            block_to_expand(checkpoint.config, spec)  # refuses what the engine could not load
+            return spec.describe(checkpoint)
     known = ", ".join(host.names(MODELS))
     raise ConfigError(f"{checkpoint.root}: no plugin runs the architectures {architectures}; known are {known}")
 
