@@ -153,15 +153,33 @@ class Backend(Protocol):
     ) -> tuple[Tensor, Tensor]:
         """``(rms_norm(x + residual), x + residual)``; may reuse the memory of ``residual``."""
 
-    def rotary(self, x: Tensor, cos_sin: Tensor) -> None:
+    def layer_norm(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+        """``(x - mean) / sqrt(variance + eps) * weight + bias`` over the last axis, in float32 (Ba et al. 2016).
+
+        ``weight`` and ``bias`` are float32, ``[D]`` or ``[rows, D]`` for ``x [..., rows, D]``, or None.
+        """
+
+    def rotary(self, x: Tensor, cos_sin: Tensor, *, interleaved: bool = False) -> None:
         """Rotate ``x [T, heads, D]`` in place by ``cos_sin [T, R]``: first half cos, second half sin, R <= D.
 
-        The halves of the first R values of each head are rotated as pairs (x[i], x[i + R/2]) (Su et al. 2021, in the
-        NeoX layout).
+        Of the first R values of each head the pairs (x[i], x[i + R/2]) are rotated (the NeoX layout), or, where
+        ``interleaved``, the pairs (x[2i], x[2i + 1]) (Su et al. 2021).
         """
 
     def gated_activation(self, gate_up: Tensor, kind: str) -> Tensor:
-        """``act(gate) * up`` of ``gate_up [T, 2 I]`` -> ``[T, I]``; kind ``silu`` or ``gelu_tanh`` (Shazeer 2020)."""
+        """``act(gate) * up`` of ``gate_up [T, 2 I]`` -> ``[T, I]`` (Shazeer 2020).
+
+        Kinds: ``silu``, ``gelu`` (erf), ``gelu_tanh``, ``relu``, ``relu2`` (the square of relu).
+        """
+
+    def pack_experts(self, gate_up: Tensor, down: Tensor) -> Any:
+        """``gate_up [E, 2 I, H]`` and ``down [E, H, I]`` once into the form ``experts`` reads."""
+
+    def experts(self, x: Tensor, weights: Tensor, ids: Tensor, packed: Any, kind: str) -> Tensor:
+        """``sum_j weights[t, j] * down_e(act(gate_e(x_t)) * up_e(x_t))``, e = ``ids[t, j]`` (Shazeer et al. 2017).
+
+        ``x [T, H]``, ``weights [T, k]`` float32, ``ids [T, k]`` int64 -> ``[T, H]``; kinds as of gated_activation.
+        """
 
     def causal_conv(
         self, x: Tensor, state: Tensor, group: int, weight: Tensor, bias: Tensor | None, *, activation: str | None

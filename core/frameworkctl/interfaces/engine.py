@@ -95,10 +95,10 @@ class WeightMap:
     """Which layer takes which tensor of the checkpoint. Layers add themselves when they are built."""
 
     def __init__(self) -> None:
-        self._takers: dict[str, Callable[[Tensor], None]] = {}
+        self._takers: dict[str, Callable[[Tensor], object]] = {}
         self._ignored: set[str] = set()
 
-    def add(self, name: str, take: Callable[[Tensor], None]) -> None:
+    def add(self, name: str, take: Callable[[Tensor], object]) -> None:
         """``take`` is called once with the tensor called ``name``. Raises ValueError where the name is taken."""
         if name in self._takers:
             raise ValueError(f"two layers want the tensor {name!r}")

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from .activation import GatedActivation
+from .activation import XIELU, Activation, GatedActivation
 from .attention import Attention
 from .embedding import Head, VocabEmbedding
 from .latent import LatentAttention
-from .linear import ColumnLinear, GateUpLinear, QKVLinear, RowLinear
-from .norm import RMSNorm
-from .rotary import RotaryTable, rope_frequencies
+from .linear import ColumnLinear, GateUpLinear, QKVLinear, ReplicatedLinear, RowLinear
+from .mamba import MambaMixer
+from .moe import Experts, top_k_softmax
+from .norm import LayerNorm, RMSNorm
+from .rope_types import rope_frequencies, yarn_mscale
+from .rotary import RotaryTable
 
 __all__ = [
+    "XIELU",
+    "Activation",
     "Attention",
     "ColumnLinear",
+    "Experts",
     "GateUpLinear",
     "GatedActivation",
     "Head",
+    "LayerNorm",
+    "MambaMixer",
     "LatentAttention",
     "QKVLinear",
     "RMSNorm",
+    "ReplicatedLinear",
     "RotaryTable",
     "RowLinear",
     "VocabEmbedding",
     "rope_frequencies",
+    "top_k_softmax",
+    "yarn_mscale",
 ]

@@ -45,7 +45,14 @@ class Head(nn.Module):
     """Hidden states to logits over the whole vocabulary, float32; tied to an embedding or with a weight of its own."""
 
     def __init__(
-        self, ctx: ModelContext, name: str, embedding: VocabEmbedding, hidden_size: int, *, tied: bool
+        self,
+        ctx: ModelContext,
+        name: str,
+        embedding: VocabEmbedding,
+        hidden_size: int,
+        *,
+        tied: bool,
+        bias: bool = False,
     ) -> None:
         super().__init__()
         self.ctx = ctx
@@ -58,6 +65,13 @@ class Head(nn.Module):
             ctx.weights.ignore(f"{name}.weight")
         else:
             ctx.weights.add(f"{name}.weight", self._take)
+        self.bias = torch.empty(self.size, dtype=ctx.dtype, device=ctx.device) if bias else None
+        if bias:
+            ctx.weights.add(f"{name}.bias", self._take_bias)
+
+    def _take_bias(self, tensor: Tensor) -> None:
+        assert self.bias is not None
+        self.bias.copy_(tensor.narrow(0, self.start, self.size))
 
     def _take(self, tensor: Tensor) -> None:
         own = tensor.narrow(0, self.start, self.size).to(dtype=self.ctx.dtype, device=self.ctx.device, copy=True)
@@ -66,10 +80,10 @@ class Head(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """``[L, hidden]`` -> ``[L, vocab_size]`` float32."""
         if self.embedding is not None:
-            own = F.linear(hidden, self.embedding.weight).float()
+            own = F.linear(hidden, self.embedding.weight, self.bias).float()
         else:
             assert self.packed is not None, "weights are loaded first"
-            own = self.ops.linear(hidden, self.packed).float()
+            own = self.ops.linear(hidden, self.packed, self.bias).float()
         if self.ctx.world.size == 1:
             return own
         padded = F.pad(own, (0, self.per_rank - self.size))

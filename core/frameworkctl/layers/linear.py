@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from frameworkctl_kernels.protocol import Packed
@@ -40,25 +41,30 @@ class Linear(nn.Module):
         self._bias: Tensor | None = None
         self._waiting = {p.name for p in parts}
         self._waiting_bias = {p.name for p in parts} if bias else set()
-        for part in parts:
-            ctx.weights.add(f"{part.name}.weight", lambda t, part=part: self._take(part, t))  # type: ignore[misc]
+        self._parts = tuple(parts)
+        for name in dict.fromkeys(p.name for p in parts):
+            ctx.weights.add(f"{name}.weight", partial(self._take, name))
             if bias:
-                ctx.weights.add(f"{part.name}.bias", lambda t, part=part: self._take_bias(part, t))  # type: ignore[misc]
+                ctx.weights.add(f"{name}.bias", partial(self._take_bias, name))
 
-    def _take(self, part: Part, tensor: Tensor) -> None:
-        rows = tensor.narrow(0, part.start, part.size).narrow(1, self.in_start, self.in_size)
+    def _take(self, name: str, tensor: Tensor) -> None:
         if self._weight is None:
             self._weight = torch.empty(self.out_size, self.in_size, dtype=self.ctx.dtype, device=self.ctx.device)
-        self._weight[part.offset : part.offset + part.size].copy_(rows)
-        self._waiting.discard(part.name)
+        columns = tensor.narrow(1, self.in_start, self.in_size)
+        for part in self._parts:
+            if part.name == name:
+                self._weight[part.offset : part.offset + part.size].copy_(columns.narrow(0, part.start, part.size))
+        self._waiting.discard(name)
         if not self._waiting:
             self.packed, self._weight = self.ops.pack(self._weight), None
 
-    def _take_bias(self, part: Part, tensor: Tensor) -> None:
+    def _take_bias(self, name: str, tensor: Tensor) -> None:
         if self._bias is None:
             self._bias = torch.empty(self.out_size, dtype=self.ctx.dtype, device=self.ctx.device)
-        self._bias[part.offset : part.offset + part.size].copy_(tensor.narrow(0, part.start, part.size))
-        self._waiting_bias.discard(part.name)
+        for part in self._parts:
+            if part.name == name:
+                self._bias[part.offset : part.offset + part.size].copy_(tensor.narrow(0, part.start, part.size))
+        self._waiting_bias.discard(name)
         if not self._waiting_bias:
             self.bias, self._bias = self._bias, None
 
@@ -91,21 +97,33 @@ class ColumnLinear(Linear):
         super().__init__(ctx, _stack([(name, ctx.world.rank * share, share)]), 0, in_size, bias=bias)
 
 
+class ReplicatedLinear(Linear):
+    """Every rank computes all outputs (a router, a gate of one value)."""
+
+    def __init__(self, ctx: ModelContext, name: str, in_size: int, out_size: int, *, bias: bool = False) -> None:
+        super().__init__(ctx, _stack([(name, 0, out_size)]), 0, in_size, bias=bias)
+
+
 class GateUpLinear(Linear):
-    """The two input matrices of a gated MLP in one product: ``[T, 2 I]``, gate first; split over ranks."""
+    """The two input matrices of a gated MLP in one product: ``[T, 2 I]``, gate first; split over ranks.
+
+    Where ``gate`` and ``up`` are the same name, the checkpoint holds both in that tensor, gate first.
+    """
 
     def __init__(
         self, ctx: ModelContext, gate: str, up: str, in_size: int, out_size: int, *, bias: bool = False
     ) -> None:
         share = _share(gate, out_size, ctx)
         start = ctx.world.rank * share
-        super().__init__(ctx, _stack([(gate, start, share), (up, start, share)]), 0, in_size, bias=bias)
+        up_start = start + (out_size if gate == up else 0)
+        super().__init__(ctx, _stack([(gate, start, share), (up, up_start, share)]), 0, in_size, bias=bias)
 
 
 class QKVLinear(Linear):
     """Queries, keys and values in one product: ``[T, (H + 2 K) D]``; heads split over ranks.
 
-    Where there are fewer key heads than ranks, ranks share them.
+    Where there are fewer key heads than ranks, ranks share them. Where the three names are one, the checkpoint holds
+    queries, keys and values in that tensor, in this order.
     """
 
     def __init__(
@@ -126,11 +144,12 @@ class QKVLinear(Linear):
             raise ValueError(f"{kv_heads} key heads cannot be split over {world.size} ranks")
         kv_start = world.rank * kv_heads // world.size * head_dim
         q, k, v = names
+        k_base, v_base = (heads * head_dim, (heads + kv_heads) * head_dim) if q == k == v else (0, 0)
         parts = _stack(
             [
                 (q, world.rank * own_heads * head_dim, own_heads * head_dim),
-                (k, kv_start, own_kv_heads * head_dim),
-                (v, kv_start, own_kv_heads * head_dim),
+                (k, k_base + kv_start, own_kv_heads * head_dim),
+                (v, v_base + kv_start, own_kv_heads * head_dim),
             ]
         )
         super().__init__(ctx, parts, 0, in_size, bias=bias)

@@ -1,6 +1,9 @@
-"""Root-mean-square normalisation."""
+"""Normalisation: by root mean square, and by mean and variance."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,14 +14,18 @@ from ..interfaces.engine import ModelContext
 class RMSNorm(nn.Module):
     """``x / sqrt(mean(x^2) + eps) * weight`` (Zhang and Sennrich 2019).
 
-    ``plus_one``: the checkpoint stores weight - 1 and the product is taken in float32 (Gemma).
+    ``plus_one``: the checkpoint stores weight - 1. ``late_cast``: the product with the weight is taken in float32
+    (always so with ``plus_one``), not in the model's dtype.
     """
 
-    def __init__(self, ctx: ModelContext, name: str, size: int, eps: float, *, plus_one: bool = False) -> None:
+    def __init__(
+        self, ctx: ModelContext, name: str, size: int, eps: float, *, plus_one: bool = False, late_cast: bool = False
+    ) -> None:
         super().__init__()
         self.ops = ctx.ops("rms_norm", dtype=ctx.dtype, size=size)
         self.eps = eps
         self.plus_one = plus_one
+        self.late_cast = late_cast or plus_one
         self.weight = torch.empty(size, dtype=torch.float32 if plus_one else ctx.dtype, device=ctx.device)
         ctx.weights.add(f"{name}.weight", self._take)
 
@@ -29,8 +36,58 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Over the last axis."""
-        return self.ops.rms_norm(x, self.weight, self.eps, late_cast=self.plus_one)
+        return self.ops.rms_norm(x, self.weight, self.eps, late_cast=self.late_cast)
 
     def add(self, x: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
         """``(norm(x + residual), x + residual)``; ``residual`` may be overwritten."""
-        return self.ops.add_rms_norm(x, residual, self.weight, self.eps, late_cast=self.plus_one)
+        return self.ops.add_rms_norm(x, residual, self.weight, self.eps, late_cast=self.late_cast)
+
+
+class LayerNorm(nn.Module):
+    """``(x - mean) / sqrt(variance + eps) * weight + bias`` over the last axis, in float32 (Ba et al. 2016).
+
+    ``names`` is one tensor name; or several, one for each of ``[..., len(names), size]`` rows (heads); or none, and
+    then there is neither weight nor bias. A weight that the checkpoint holds as one ``[rows, size]`` tensor is taken
+    with ``rows``. ``plus_one``: the checkpoint stores weight - 1.
+    """
+
+    def __init__(
+        self,
+        ctx: ModelContext,
+        names: str | Sequence[str],
+        size: int,
+        eps: float,
+        *,
+        rows: int | None = None,
+        bias: bool = True,
+        plus_one: bool = False,
+    ) -> None:
+        super().__init__()
+        self.ops = ctx.ops("layer_norm", dtype=ctx.dtype, size=size)
+        self.eps, self.plus_one = eps, plus_one
+        each = (names,) if isinstance(names, str) else tuple(names)
+        shape = (size,) if isinstance(names, str) and rows is None else (rows or len(each), size)
+        self.weight = torch.empty(shape, dtype=torch.float32, device=ctx.device) if each else None
+        self.bias = torch.empty(shape, dtype=torch.float32, device=ctx.device) if each and bias else None
+        for index, name in enumerate(each):
+            at = index if len(each) > 1 else slice(None)
+            ctx.weights.add(f"{name}.weight", partial(self._take, at))
+            if bias:
+                ctx.weights.add(f"{name}.bias", partial(self._take_bias, at))
+
+    def _take(self, at: int | slice, tensor: Tensor) -> None:
+        assert self.weight is not None
+        self.weight[at] = tensor.to(self.weight) + float(self.plus_one)
+
+    def _take_bias(self, at: int | slice, tensor: Tensor) -> None:
+        assert self.bias is not None
+        self.bias[at] = tensor.to(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Over the last axis."""
+        return self.ops.layer_norm(x, self.weight, self.bias, self.eps)
+
+    def add(self, x: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+        """``(norm(x + residual), x + residual)``; ``residual`` is overwritten."""
+        residual = residual.add_(x)
+        return self(residual), residual

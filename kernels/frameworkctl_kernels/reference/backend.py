@@ -13,6 +13,7 @@ from ..protocol import GroupView, Packed, Replay, StepShape
 from . import attention as paged
 from . import latent as compressed
 from . import state_space
+from .experts import PackedExperts, gated, run_experts
 from .linear import OneDnnWeight, PlainWeight, onednn_takes, pack
 
 
@@ -97,18 +98,31 @@ class ReferenceBackend:
         residual = residual.add_(x)
         return self.rms_norm(residual, weight, eps, late_cast=late_cast), residual
 
-    def rotary(self, x: Tensor, cos_sin: Tensor) -> None:
+    def layer_norm(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+        if weight is not None and weight.dim() > 1:
+            normed = F.layer_norm(x.float(), (x.shape[-1],), eps=eps) * weight
+            return (normed if bias is None else normed + bias).to(x.dtype)
+        return F.layer_norm(x.float(), (x.shape[-1],), weight, bias, eps).to(x.dtype)
+
+    def rotary(self, x: Tensor, cos_sin: Tensor, *, interleaved: bool = False) -> None:
         half = cos_sin.shape[-1] // 2
         cos, sin = cos_sin[:, None, :half], cos_sin[:, None, half:]
-        first, second = x[..., :half], x[..., half : 2 * half]
+        if interleaved:
+            first, second = x[..., 0 : 2 * half : 2], x[..., 1 : 2 * half : 2]
+        else:
+            first, second = x[..., :half], x[..., half : 2 * half]
         rotated = first * cos - second * sin
         second.mul_(cos).addcmul_(first, sin)
         first.copy_(rotated)
 
     def gated_activation(self, gate_up: Tensor, kind: str) -> Tensor:
-        gate, up = gate_up.chunk(2, dim=-1)
-        activated = F.silu(gate) if kind == "silu" else F.gelu(gate, approximate="tanh")
-        return activated.mul_(up)
+        return gated(gate_up, kind)
+
+    def pack_experts(self, gate_up: Tensor, down: Tensor) -> Any:
+        return PackedExperts(gate_up, down)
+
+    def experts(self, x: Tensor, weights: Tensor, ids: Tensor, packed: Any, kind: str) -> Tensor:
+        return run_experts(x, weights, ids, cast("PackedExperts", packed), kind)
 
     def causal_conv(
         self, x: Tensor, state: Tensor, group: int, weight: Tensor, bias: Tensor | None, *, activation: str | None
