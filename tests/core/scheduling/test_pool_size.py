@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -31,6 +32,7 @@ def operations(run: Callable[[], None]) -> Counter[str]:
         count[event] += event == "c_call"
 
     before, before_profile = sys.gettrace(), sys.getprofile()
+    gc.disable()  # its callbacks would be counted, whenever they come
     sys.settrace(trace)
     sys.setprofile(profile)
     try:
@@ -38,6 +40,7 @@ def operations(run: Callable[[], None]) -> Counter[str]:
     finally:
         sys.setprofile(before_profile)
         sys.settrace(before)
+        gc.enable()
     return +count
 
 
