@@ -79,8 +79,9 @@ class PoolLayout(msgspec.Struct, frozen=True):
 def plan_layout(needs: Sequence[LayerNeed], block_size: int) -> PoolLayout:
     """Put layers into groups of about equal size over pages of equal bytes.
 
-    ``block_size`` is the tokens per page of the layers that need most per token; others fit a multiple of it. A kind
-    with more layers than the smallest one is split, so that no tensor is used by only a few groups.
+    ``block_size`` is the tokens per page of the layers that need most per token; others fit a multiple of it. Where a
+    state is larger than that page, the page is a multiple that holds it. A kind with more layers than the smallest one
+    is split, so that no tensor is used by only a few groups.
     """
     kinds: dict[LayerNeed, list[int]] = {}
     for index, need in enumerate(needs):
@@ -90,7 +91,8 @@ def plan_layout(needs: Sequence[LayerNeed], block_size: int) -> PoolLayout:
     sizes = [len(layers) for layers in kinds.values()]
     # A little padding is better than many groups: split only when the largest kind is far larger than the smallest.
     width = max(sizes) if max(sizes) < 1.5 * min(sizes) else min(sizes)
-    page_bytes = max([n.token_bytes * block_size for n in kinds] + [n.state_bytes for n in kinds])
+    unit = max(n.token_bytes for n in kinds) * block_size or 1
+    page_bytes = -(-max(unit, *(n.state_bytes for n in kinds)) // unit) * unit
     page_bytes = -(-page_bytes // 64) * 64
     groups = []
     for need, layers in kinds.items():

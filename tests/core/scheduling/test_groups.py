@@ -78,7 +78,10 @@ def test_the_page_is_as_large_as_the_hungriest_layer_needs() -> None:
     layout = plan_layout([full, small, state], 16)
     assert layout.page_bytes == 1600
     assert [g.block_size for g in layout.groups] == [16, 48, 0]
-    assert plan_layout([full, LayerNeed("state", 0, None, 5000)], 16).page_bytes == 5056
+    large = plan_layout([full, LayerNeed("state", 0, None, 5000)], 16)
+    assert large.page_bytes == 6400, "whole pages of tokens, nothing of them unused"
+    assert [g.block_size for g in large.groups] == [64, 0]
+    assert plan_layout([LayerNeed("state", 0, None, 5000)], 16).page_bytes == 5056
 
 
 def test_a_model_like_gemma() -> None:
