@@ -13,11 +13,25 @@ from ..plugins.selection import split
 @hookimpl
 def register_commands(register: Register[CommandSpec]) -> None:
     register(CommandSpec(name="serve", help="serve models behind the OpenAI API", run=_serve))
+    register(CommandSpec(name="chat", help="talk with a running server", run=_chat))
+    register(CommandSpec(name="complete", help="have a running server continue a text", run=_complete))
     register(CommandSpec(name="plugins", help="show what is installed, what is on, and what it did", run=_plugins))
 
 
 def _serve(argv: list[str]) -> int:
     from .serve import run
+
+    return run(argv)
+
+
+def _chat(argv: list[str]) -> int:
+    from .chat import run
+
+    return run(argv)
+
+
+def _complete(argv: list[str]) -> int:
+    from .complete import run
 
     return run(argv)
 
