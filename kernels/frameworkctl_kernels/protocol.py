@@ -169,11 +169,15 @@ class Backend(Protocol):
     def gated_activation(self, gate_up: Tensor, kind: str) -> Tensor:
         """``act(gate) * up`` of ``gate_up [T, 2 I]`` -> ``[T, I]`` (Shazeer 2020).
 
-        Kinds: ``silu``, ``gelu`` (erf), ``gelu_tanh``, ``relu``, ``relu2`` (the square of relu).
+        Kinds: ``silu``, ``gelu`` (erf), ``gelu_tanh``, ``relu``, ``relu2`` (the square of relu); ``swiglu_oai``: ``g *
+        sigmoid(1.702 g) * (clamp(up, -7, 7) + 1)`` with g = min(gate, 7) (as gpt-oss was released).
         """
 
-    def pack_experts(self, gate_up: Tensor, down: Tensor) -> Any:
-        """``gate_up [E, 2 I, H]`` and ``down [E, H, I]`` once into the form ``experts`` reads."""
+    def pack_experts(self, gate_up: Tensor, down: Tensor, biases: tuple[Tensor, Tensor] | None = None) -> Any:
+        """``gate_up [E, 2 I, H]`` and ``down [E, H, I]`` once into the form ``experts`` reads.
+
+        ``biases``: ``[E, 2 I]`` and ``[E, H]``.
+        """
 
     def experts(self, x: Tensor, weights: Tensor, ids: Tensor, packed: Any, kind: str) -> Tensor:
         """``sum_j weights[t, j] * down_e(act(gate_e(x_t)) * up_e(x_t))``, e = ``ids[t, j]`` (Shazeer et al. 2017).

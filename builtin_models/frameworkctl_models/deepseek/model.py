@@ -164,4 +164,5 @@ class Deepseek(Model):
         return self.norm(x) if residual is None else self.norm.add(x, residual)[0]
 
     def logits(self, hidden: Tensor) -> Tensor:
-        return self.head(hidden)
+        out: Tensor = self.head(hidden)
+        return out

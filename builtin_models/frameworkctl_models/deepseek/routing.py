@@ -17,7 +17,7 @@ def choose(logits: Tensor, bias: Tensor | None, routing: Routing) -> tuple[Tenso
     scores = torch.sigmoid(logits) if routing.sigmoid else torch.softmax(logits, dim=-1)
     wanted = scores if bias is None else scores + bias
     if routing.kept_groups < routing.groups:
-        grouped = wanted.unflatten(-1, (routing.groups, -1))
+        grouped = wanted.view(-1, routing.groups, routing.experts // routing.groups)
         best = min(routing.best_of, grouped.shape[-1])
         kept = grouped.topk(best, dim=-1).values.sum(-1).topk(routing.kept_groups, dim=-1).indices
         out = torch.ones(grouped.shape[:-1], dtype=torch.bool, device=logits.device).scatter_(-1, kept, False)

@@ -36,7 +36,7 @@ class LatentAttention(nn.Module):
         self.group = -1
 
     def _take(self, tensor: Tensor) -> None:
-        per_head = tensor.unflatten(0, (-1, self.nope + self.value))
+        per_head = tensor.reshape(-1, self.nope + self.value, self.rank)
         own = per_head.narrow(0, self.ctx.world.rank * self.heads, self.heads)
         self.to_query.copy_(own[:, : self.nope])
         self.to_value.copy_(own[:, self.nope :].transpose(1, 2))

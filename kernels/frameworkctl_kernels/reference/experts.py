@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,25 +19,31 @@ def gated(gate_up: Tensor, kind: str) -> Tensor:
         return F.silu(gate).mul_(up)
     if kind in ("gelu", "gelu_tanh"):
         return F.gelu(gate, approximate="tanh" if kind == "gelu_tanh" else "none").mul_(up)
+    if kind == "swiglu_oai":
+        gate = gate.clamp(max=7.0)
+        return torch.sigmoid(1.702 * gate).mul_(gate).mul_(up.clamp(-7.0, 7.0) + 1.0)
     activated = F.relu(gate)
     return (activated.square() if kind == "relu2" else activated) * up
 
 
 class PackedExperts:
-    """Each expert's two matrices, packed as linear layers are."""
+    """Each expert's two matrices, packed as linear layers are, and their biases."""
 
-    __slots__ = ("down", "gate_up")
+    __slots__ = ("down", "down_bias", "gate_up", "gate_up_bias")
 
-    def __init__(self, gate_up: Tensor, down: Tensor) -> None:
+    def __init__(self, gate_up: Tensor, down: Tensor, biases: tuple[Tensor, Tensor] | None) -> None:
         self.gate_up = [pack(matrix) for matrix in gate_up]
         self.down = [pack(matrix) for matrix in down]
+        self.gate_up_bias: Sequence[Tensor | None] = [None] * len(gate_up) if biases is None else list(biases[0])
+        self.down_bias: Sequence[Tensor | None] = [None] * len(down) if biases is None else list(biases[1])
 
     def __len__(self) -> int:
         return len(self.down)
 
     def run(self, expert: int, x: Tensor, kind: str) -> Tensor:
         """``[n, H]`` -> ``[n, H]``."""
-        return self.down[expert].linear(gated(self.gate_up[expert].linear(x, None), kind), None)
+        inner = gated(self.gate_up[expert].linear(x, self.gate_up_bias[expert]), kind)
+        return self.down[expert].linear(inner, self.down_bias[expert])
 
 
 def run_experts(x: Tensor, weights: Tensor, ids: Tensor, packed: PackedExperts, kind: str) -> Tensor:

@@ -21,7 +21,7 @@ class LatentCache:
             raise ValueError(f"a page of {typed.shape[1]} values does not hold {block_size} vectors of {dim}")
         self.block_size, self.dim = block_size, dim
         self.rows = typed[:, : block_size * dim]
-        self.slots = self.rows.unflatten(1, (block_size, dim))
+        self.slots = self.rows.view(-1, block_size, dim)
 
     def write(self, latent: Tensor, view: GroupView) -> None:
         """``latent [T, dim]`` goes to ``view.slot_mapping``."""
