@@ -74,8 +74,8 @@ class MambaMixer(nn.Module):
         self.group = group
         values = pages.view(torch.float32)
         end = self.conv_shape[0] * self.conv_shape[1]
-        self.conv_state = values[:, :end].unflatten(1, self.conv_shape)
-        self.scan_state = values[:, end : self.cache_layer.state_bytes // 4].unflatten(1, self.scan_shape)
+        self.conv_state = values[:, :end].view(-1, *self.conv_shape)
+        self.scan_state = values[:, end : self.cache_layer.state_bytes // 4].view(-1, *self.scan_shape)
 
     def forward(self, x: Tensor, batch: Batch) -> Tensor:
         """``[T, hidden]`` -> ``[T, hidden]``."""

@@ -1,0 +1,1 @@
+"""Jamba: Mamba layers with an attention layer now and then, and a mixture of experts in some of them."""
