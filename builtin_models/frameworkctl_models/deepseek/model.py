@@ -61,7 +61,7 @@ class SelfAttention(nn.Module):
             rank=c.latent_rank, nope=c.nope_dim, rope=c.rope_dim, value=c.value_dim, scale=attention_scale(c),
         )  # fmt: skip
         self.output = RowLinear(ctx, f"{name}.o_proj", c.heads * c.value_dim, c.hidden_size, bias=bias)
-        self.rotary_ops = ctx.ops("rotary", dtype=ctx.dtype, head_dim=c.rope_dim)
+        self.rotary_ops = ctx.ops("rotary", dtype=ctx.dtype, head_dim=c.rope_dim, interleaved=c.rope_interleaved)
         self.widths, self.latent_widths = (c.nope_dim, c.rope_dim), (c.latent_rank, c.rope_dim)
         self.interleaved = c.rope_interleaved
 

@@ -104,7 +104,7 @@ class Experts(nn.Module):
 
     def _took(self) -> None:
         self._waiting -= 1
-        if not self._waiting:
+        if not self._waiting and self._gate_up is not None and self._down is not None:
             self.packed = self.ops.pack_experts(self._gate_up, self._down, self._biases)
             self._gate_up = self._down = self._biases = None
 

@@ -1,0 +1,36 @@
+"""Registers gpt-oss."""
+
+from __future__ import annotations
+
+from frameworkctl.interfaces import Checkpoint, ModelInfo, ModelSpec, Register, hookimpl
+
+from .config import ARCHITECTURE, gpt_oss_config
+
+
+def describe(checkpoint: Checkpoint) -> ModelInfo:
+    """What the server needs to know, from json files alone."""
+    raw = checkpoint.config
+    config = gpt_oss_config(raw)
+    stops = checkpoint.generation_config.get("eos_token_id", raw.get("eos_token_id"))
+    return ModelInfo(
+        architecture=ARCHITECTURE,
+        tasks=frozenset({"generate"}),
+        vocab_size=config.vocab_size,
+        hidden_size=config.hidden_size,
+        num_layers=len(config.windows),
+        max_model_len=config.max_positions,
+        eos_token_ids=() if stops is None else tuple(stops) if isinstance(stops, list) else (stops,),
+        dtype=str(raw.get("dtype") or raw.get("torch_dtype") or "bfloat16"),
+    )
+
+
+@hookimpl
+def register_models(register: Register[ModelSpec]) -> None:
+    register(
+        ModelSpec(
+            architectures=(ARCHITECTURE,),
+            implementation="frameworkctl_models.gpt_oss.model:GptOss",
+            describe=describe,
+            quant_methods=frozenset({"mxfp4"}),
+        )
+    )
