@@ -1,22 +1,77 @@
-"""The switches in which Llama-like decoders differ, filled from a checkpoint's config.json. Torch-free."""
+"""The switches in which Llama-like decoders differ. Torch-free."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
-from frameworkctl.interfaces import ConfigError
 
-Raw = Mapping[str, Any]
+NormKind = Literal["rms", "layer", "layer_no_bias", "none"]
+
+
+class Names(msgspec.Struct, frozen=True, kw_only=True):
+    """What the checkpoint calls the parts of a layer; one name for several parts where they are one tensor."""
+
+    qkv: tuple[str, str, str] = ("q_proj", "k_proj", "v_proj")
+    output: str = "o_proj"
+    gate: str = "gate_proj"
+    up: str = "up_proj"
+    down: str = "down_proj"
+    q_norm: str = "q_norm"
+    k_norm: str = "k_norm"
+    last_norm: str = "model.norm"
+
+
+class Norms(msgspec.Struct, frozen=True, kw_only=True):
+    """Names of a layer's norms: of the inputs and outputs of its two blocks. Without ``before_mlp`` and after it,
+    where ``parallel`` is set, both blocks read the first."""
+
+    before_attention: str | None = "input_layernorm"
+    after_attention: str | None = None
+    before_mlp: str | None = "post_attention_layernorm"
+    after_mlp: str | None = None
+
+
+POST = Norms(
+    before_attention=None, after_attention="post_attention_layernorm",
+    before_mlp=None, after_mlp="post_feedforward_layernorm",
+)  # fmt: skip
+SANDWICH = Norms(
+    after_attention="post_attention_layernorm",
+    before_mlp="pre_feedforward_layernorm",
+    after_mlp="post_feedforward_layernorm",
+)
+ONE = Norms(before_mlp=None)
+
+
+class Sparse(msgspec.Struct, frozen=True, kw_only=True):
+    """A block of experts in the place of an MLP. Names are relative to the layer; ``{}`` is an expert's number.
+
+    ``shared`` is the inner size of an expert that every token takes, times a sigmoid gate.
+    """
+
+    layers: tuple[bool, ...]
+    experts: int
+    per_token: int
+    inner: int
+    renormalise: bool
+    router: str = "mlp.gate"
+    gate: str = "mlp.experts.{}.gate_proj.weight"
+    up: str = "mlp.experts.{}.up_proj.weight"
+    down: str = "mlp.experts.{}.down_proj.weight"
+    shared: int | None = None
 
 
 class DecoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A decoder as the implementation builds it; defaults are Llama's.
 
-    ``windows[i]`` is layer i's sliding window in tokens, None for full attention. ``attention_scale`` multiplies q k^T,
-    ``embedding_scale`` the embeddings. ``sandwich`` normalises a block's output as well as its input.
-    ``norm_plus_one``: weights are stored minus one.
+    By layer: ``windows[i]`` is the sliding window in tokens, None for full attention; ``layer_ropes[i]`` the index into
+    ``ropes``, None where nothing is rotated. Scales multiply: ``attention_scale`` q k^T, ``embedding_scale`` the
+    embeddings, ``residual_scale`` the output of each block, ``logits_scale`` the logits. ``norm_plus_one``: weights are
+    stored minus one. ``late_cast``: a norm's weight is multiplied in float32. ``parallel``: attention and MLP read the
+    same norm and are added together. ``qk_norm`` works on each head with one weight for all (``head``) or with one for
+    each (``own``), or on all heads at once (``full``); ``q_norm_names`` where every head's weight is its own tensor.
+    ``query_scale`` (beta, length): rotated queries are multiplied by 1 + beta ln(1 + position // length).
     """
 
     vocab_size: int
@@ -28,142 +83,33 @@ class DecoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     head_dim: int
     max_positions: int
     norm_eps: float
-    rope: dict[str, Any]
+    ropes: tuple[dict[str, Any], ...]
+    layer_ropes: tuple[int | None, ...]
     activation: str
     tied: bool
     windows: tuple[int | None, ...]
     attention_scale: float
+    names: Names = Names()
+    norms: Norms = Norms()
+    norm: NormKind = "rms"
+    norm_plus_one: bool = False
+    late_cast: bool = False
+    parallel: bool = False
+    rope_interleaved: bool = False
     qkv_bias: bool = False
     output_bias: bool = False
     mlp_bias: bool = False
-    qk_norm: bool = False
-    norm_plus_one: bool = False
-    sandwich: bool = False
+    head_bias: bool = False
+    qk_norm: Literal["head", "own", "own_tensors", "full"] | None = None
+    qk_norm_kind: NormKind = "rms"
+    qk_norm_after_rope: bool = False
+    qkv_clip: float | None = None
+    gated: bool = True
+    block_norms: bool = False
+    sparse: Sparse | None = None
     embedding_scale: float | None = None
+    residual_scale: float | None = None
+    logits_scale: float | None = None
+    query_scale: tuple[float, int] | None = None
     attention_softcap: float | None = None
     final_softcap: float | None = None
-
-
-SUPPORTED_ROPE = ("default", "llama3")
-
-
-def rope_parameters(raw: Raw, theta: float = 10000.0) -> dict[str, Any]:
-    """``rope_parameters``, or the older ``rope_theta`` with ``rope_scaling``, as one mapping.
-
-    Raises:
-        ConfigError: a rope_type that has no implementation here.
-    """
-    rope = dict(raw.get("rope_parameters") or raw.get("rope_scaling") or {})
-    rope.setdefault("rope_type", rope.pop("type", "default"))
-    rope.setdefault("rope_theta", raw.get("rope_theta", theta))
-    if rope["rope_type"] not in SUPPORTED_ROPE:
-        raise ConfigError(f"rope_type {rope['rope_type']!r} is not supported (only {', '.join(SUPPORTED_ROPE)})")
-    return rope
-
-
-def _base(
-    raw: Raw, *, tied: bool, max_positions: int = 2048, activation: str = "silu", **changes: Any
-) -> DecoderConfig:
-    """What all families share; ``changes`` are a family's own switches."""
-    try:
-        heads, layers = raw["num_attention_heads"], raw["num_hidden_layers"]
-        head_dim = raw.get("head_dim") or raw["hidden_size"] // heads
-        values: dict[str, Any] = {
-            "vocab_size": raw["vocab_size"],
-            "hidden_size": raw["hidden_size"],
-            "intermediate_size": raw["intermediate_size"],
-        }
-    except KeyError as e:
-        raise ConfigError(f"config.json lacks {e.args[0]!r}") from None
-    values |= {
-        "num_layers": layers,
-        "heads": heads,
-        "kv_heads": raw.get("num_key_value_heads") or heads,
-        "head_dim": head_dim,
-        "max_positions": raw.get("max_position_embeddings", max_positions),
-        "norm_eps": raw.get("rms_norm_eps", 1e-6),
-        "rope": rope_parameters(raw),
-        "activation": raw.get("hidden_activation") or raw.get("hidden_act") or activation,
-        "tied": raw.get("tie_word_embeddings", tied),
-        "windows": (None,) * layers,
-        "attention_scale": head_dim**-0.5,
-    }
-    return DecoderConfig(**{**values, **changes})
-
-
-def _windows(raw: Raw, sliding: Callable[[int], bool]) -> tuple[int | None, ...]:
-    """By ``layer_types`` where the file has them, else by ``sliding(layer)``."""
-    types: list[str] | None = raw.get("layer_types")
-    window: int | None = raw.get("sliding_window")
-    layers = range(raw["num_hidden_layers"])
-    flags = [t == "sliding_attention" for t in types] if types else [sliding(i) for i in layers]
-    return tuple(window or None if flag else None for flag in flags)
-
-
-def _same(window: int | None, raw: Raw) -> tuple[int | None, ...]:
-    layers: int = raw["num_hidden_layers"]
-    return (window,) * layers
-
-
-def llama(raw: Raw) -> DecoderConfig:
-    bias = raw.get("attention_bias", False)
-    return _base(raw, tied=False, qkv_bias=bias, output_bias=bias, mlp_bias=raw.get("mlp_bias", False))
-
-
-def mistral(raw: Raw) -> DecoderConfig:
-    window: int | None = raw.get("sliding_window", 4096)
-    return _base(raw, tied=False, max_positions=4096 * 32, windows=_same(window or None, raw))
-
-
-def _qwen_windows(raw: Raw) -> tuple[int | None, ...]:
-    if not raw.get("use_sliding_window", False):
-        return _same(None, raw)
-    return _windows(raw, lambda layer: layer >= raw.get("max_window_layers", 28))
-
-
-def qwen2(raw: Raw) -> DecoderConfig:
-    return _base(raw, tied=False, max_positions=32768, qkv_bias=True, windows=_qwen_windows(raw))
-
-
-def qwen3(raw: Raw) -> DecoderConfig:
-    bias = raw.get("attention_bias", False)
-    return _base(
-        {"head_dim": 128, **raw}, tied=False, max_positions=32768, qkv_bias=bias, output_bias=bias, qk_norm=True,
-        windows=_qwen_windows(raw),
-    )  # fmt: skip
-
-
-def gemma2(raw: Raw) -> DecoderConfig:
-    return _base(
-        {"head_dim": 256, **raw}, tied=True, max_positions=8192, activation="gelu_pytorch_tanh",
-        windows=_windows({"sliding_window": 4096, **raw}, lambda layer: layer % 2 == 0),
-        attention_scale=raw.get("query_pre_attn_scalar", 256) ** -0.5,
-        embedding_scale=raw["hidden_size"] ** 0.5,
-        attention_softcap=raw.get("attn_logit_softcapping", 50.0),
-        final_softcap=raw.get("final_logit_softcapping", 30.0),
-        norm_plus_one=True, sandwich=True,
-    )  # fmt: skip
-
-
-Family = Callable[[Raw], DecoderConfig]
-
-FAMILIES: dict[str, Family] = {
-    "Gemma2ForCausalLM": gemma2,
-    "LlamaForCausalLM": llama,
-    "MistralForCausalLM": mistral,
-    "Qwen2ForCausalLM": qwen2,
-    "Qwen3ForCausalLM": qwen3,
-}
-
-
-def architecture_of(raw: Raw) -> str:
-    """The first of the config's architectures that is a family here."""
-    for name in raw.get("architectures") or ():
-        if name in FAMILIES:
-            return str(name)
-    raise ConfigError(f"none of the architectures {raw.get('architectures')} is a decoder family")
-
-
-def decoder_config(raw: Raw) -> DecoderConfig:
-    """The config.json of any family here."""
-    return FAMILIES[architecture_of(raw)](raw)

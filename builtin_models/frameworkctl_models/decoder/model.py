@@ -1,4 +1,4 @@
-"""The decoder: embedding, layers of attention and gated MLP, head; what differs comes from DecoderConfig."""
+"""The decoder: embedding, layers of attention and MLP, head; what differs comes from DecoderConfig."""
 
 from __future__ import annotations
 
@@ -7,98 +7,57 @@ from typing import Any
 
 import torch
 from frameworkctl.interfaces.engine import Batch, Model, ModelContext
-from frameworkctl.layers import (
-    Attention,
-    GatedActivation,
-    GateUpLinear,
-    Head,
-    QKVLinear,
-    RMSNorm,
-    RotaryTable,
-    RowLinear,
-    VocabEmbedding,
-)
+from frameworkctl.layers import Head, RotaryTable, VocabEmbedding
 from torch import Tensor, nn
 
-from .config import DecoderConfig, decoder_config
-
-
-class SelfAttention(nn.Module):
-    """Projections, optional norm per head, rotary embedding, paged attention."""
-
-    def __init__(self, config: DecoderConfig, ctx: ModelContext, name: str, window: int | None) -> None:
-        super().__init__()
-        c, d = config, config.head_dim
-        names = (f"{name}.q_proj", f"{name}.k_proj", f"{name}.v_proj")
-        self.qkv = QKVLinear(ctx, names, c.hidden_size, c.heads, c.kv_heads, d, bias=c.qkv_bias)
-        self.output = RowLinear(ctx, f"{name}.o_proj", c.heads * d, c.hidden_size, bias=c.output_bias)
-        self.heads, self.kv_heads, self.head_dim = self.qkv.heads, self.qkv.kv_heads, d
-        self.attention = Attention(
-            ctx, self.heads, self.kv_heads, d, scale=c.attention_scale, window=window, softcap=c.attention_softcap
-        )
-        self.rotary_ops = ctx.ops("rotary", dtype=ctx.dtype, head_dim=d)
-        self.q_norm = RMSNorm(ctx, f"{name}.q_norm", d, c.norm_eps) if c.qk_norm else None
-        self.k_norm = RMSNorm(ctx, f"{name}.k_norm", d, c.norm_eps) if c.qk_norm else None
-
-    def forward(self, x: Tensor, cos_sin: Tensor, batch: Batch) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
-        heads = self.qkv(x).view(x.shape[0], -1, self.head_dim)  # queries, keys, values
-        rotated = heads[:, : self.heads + self.kv_heads]
-        if self.q_norm is not None and self.k_norm is not None:
-            q, k = rotated.split([self.heads, self.kv_heads], dim=1)
-            rotated = torch.cat([self.q_norm(q), self.k_norm(k)], dim=1)
-        self.rotary_ops.rotary(rotated, cos_sin)
-        q, k = rotated.split([self.heads, self.kv_heads], dim=1)
-        out: Tensor = self.output(self.attention(q, k, heads[:, self.heads + self.kv_heads :], batch))
-        return out
-
-
-class MLP(nn.Module):
-    """``down(act(gate(x)) * up(x))``."""
-
-    def __init__(self, config: DecoderConfig, ctx: ModelContext, name: str) -> None:
-        super().__init__()
-        hidden, inner, bias = config.hidden_size, config.intermediate_size, config.mlp_bias
-        self.gate_up = GateUpLinear(ctx, f"{name}.gate_proj", f"{name}.up_proj", hidden, inner, bias=bias)
-        self.activation = GatedActivation(ctx, config.activation)
-        self.down = RowLinear(ctx, f"{name}.down_proj", inner, hidden, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
-        out: Tensor = self.down(self.activation(self.gate_up(x)))
-        return out
+from .attention import SelfAttention
+from .config import DecoderConfig
+from .mlp import make_mlp
+from .norms import Norm, make_norm
+from .table import decoder_config
 
 
 class Layer(nn.Module):
     """One block. The residual stream travels beside the block outputs, so that an add and a norm are one operation."""
 
-    def __init__(self, config: DecoderConfig, ctx: ModelContext, name: str, window: int | None) -> None:
+    def __init__(self, config: DecoderConfig, ctx: ModelContext, index: int) -> None:
         super().__init__()
+        name, norms = f"model.layers.{index}", config.norms
 
-        def norm(part: str) -> RMSNorm:
-            return RMSNorm(ctx, f"{name}.{part}", config.hidden_size, config.norm_eps, plus_one=config.norm_plus_one)
+        def norm(part: str | None) -> Norm | None:
+            return None if part is None else make_norm(config, ctx, f"{name}.{part}", config.hidden_size)
 
-        self.attention = SelfAttention(config, ctx, f"{name}.self_attn", window)
-        self.mlp = MLP(config, ctx, f"{name}.mlp")
-        self.before_attention = norm("input_layernorm")
-        self.after_attention = norm("post_attention_layernorm") if config.sandwich else None
-        self.before_mlp = norm("pre_feedforward_layernorm" if config.sandwich else "post_attention_layernorm")
-        self.after_mlp = norm("post_feedforward_layernorm") if config.sandwich else None
+        self.attention = SelfAttention(config, ctx, f"{name}.self_attn", index)
+        self.mlp = make_mlp(config, ctx, name, index)
+        self.before_attention, self.after_attention = norm(norms.before_attention), norm(norms.after_attention)
+        self.before_mlp, self.after_mlp = norm(norms.before_mlp), norm(norms.after_mlp)
+        self.parallel, self.scale = config.parallel, config.residual_scale
 
-    def forward(self, x: Tensor, residual: Tensor | None, cos_sin: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, residual: Tensor | None, tables: list[Tensor], query_scale: Tensor | None, batch: Batch
+    ) -> tuple[Tensor, Tensor]:
         """``x`` is the last block's output and not yet in ``residual``; both ``[T, hidden]``."""
-        if residual is None:
-            x, residual = self.before_attention(x), x
-        else:
-            x, residual = self.before_attention.add(x, residual)
-        x = self.attention(x, cos_sin, batch)
-        if self.after_attention is not None:
-            x = self.after_attention(x)
-        x, residual = self.before_mlp.add(x, residual)
-        x = self.mlp(x)
-        if self.after_mlp is not None:
-            x = self.after_mlp(x)
-        return x, residual
+        h, residual = _enter(self.before_attention, x, residual)
+        x = self.attention(h, tables, query_scale, batch)
+        if self.parallel:
+            return x + self.mlp(h), residual
+        h, residual = _enter(self.before_mlp, self._leave(self.after_attention, x), residual)
+        return self._leave(self.after_mlp, self.mlp(h)), residual
+
+    def _leave(self, norm: Norm | None, x: Tensor) -> Tensor:
+        if norm is not None:
+            x = norm(x)
+        return x if self.scale is None else x * self.scale
+
+
+def _enter(norm: Norm | None, x: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
+    """What the next block reads, and the residual stream with ``x`` in it."""
+    if residual is None:
+        return (x if norm is None else norm(x)), x
+    if norm is not None:
+        return norm.add(x, residual)
+    residual = residual + x
+    return residual, residual
 
 
 class Decoder(Model):
@@ -108,10 +67,13 @@ class Decoder(Model):
         super().__init__(config, ctx)
         c = self.config = decoder_config(config)
         self.embedding = VocabEmbedding(ctx, "model.embed_tokens", c.vocab_size, c.hidden_size)
-        self.layers = nn.ModuleList(Layer(c, ctx, f"model.layers.{i}", window) for i, window in enumerate(c.windows))
-        self.norm = RMSNorm(ctx, "model.norm", c.hidden_size, c.norm_eps, plus_one=c.norm_plus_one)
-        self.head = Head(ctx, "lm_head", self.embedding, c.hidden_size, tied=c.tied)
-        self.rotary = RotaryTable(ctx, c.rope, c.head_dim, c.max_positions)
+        self.layers = nn.ModuleList(Layer(c, ctx, index) for index in range(c.num_layers))
+        self.norm = make_norm(c, ctx, c.names.last_norm, c.hidden_size)
+        self.head = Head(ctx, "lm_head", self.embedding, c.hidden_size, tied=c.tied, bias=c.head_bias)
+        self.rotaries = [
+            RotaryTable(ctx, rope, int(c.head_dim * rope.get("partial_rotary_factor", 1.0)), c.max_positions)
+            for rope in c.ropes
+        ]
         # Gemma rounds its factor to the weights' type before it multiplies.
         scale = c.embedding_scale
         self.embedding_scale = None if scale is None else torch.tensor(scale, dtype=ctx.dtype, device=ctx.device)
@@ -120,13 +82,24 @@ class Decoder(Model):
         x = self.embedding(batch.input_ids)
         if self.embedding_scale is not None:
             x = x * self.embedding_scale
-        cos_sin = self.rotary.at(batch.positions)
+        tables = [rotary.at(batch.positions) for rotary in self.rotaries]
+        query_scale = self._query_scale(batch.positions)
         residual: Tensor | None = None
         for layer in self.layers:
-            x, residual = layer(x, residual, cos_sin, batch)
+            x, residual = layer(x, residual, tables, query_scale, batch)
         return self.norm(x) if residual is None else self.norm.add(x, residual)[0]
 
+    def _query_scale(self, positions: Tensor) -> Tensor | None:
+        """``[T]``: later queries are longer, against the spread of attention over more keys (as in Llama 4)."""
+        if self.config.query_scale is None:
+            return None
+        beta, length = self.config.query_scale
+        turns = torch.div(positions, length, rounding_mode="floor").to(torch.float32)
+        return (1.0 + beta * torch.log1p(turns)).to(self.ctx.dtype)
+
     def logits(self, hidden: Tensor) -> Tensor:
-        logits = self.head(hidden)
-        cap = self.config.final_softcap
-        return logits if cap is None else torch.tanh(logits / cap) * cap
+        c = self.config
+        logits: Tensor = self.head(hidden)
+        if c.logits_scale is not None:
+            logits = logits * c.logits_scale
+        return logits if c.final_softcap is None else torch.tanh(logits / c.final_softcap) * c.final_softcap

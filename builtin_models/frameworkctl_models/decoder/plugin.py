@@ -7,7 +7,7 @@ from typing import Any
 
 from frameworkctl.interfaces import Checkpoint, ModelInfo, ModelSpec, Register, hookimpl
 
-from .config import FAMILIES, architecture_of, decoder_config
+from .table import FAMILIES, architecture_of, decoder_config
 
 
 def describe(checkpoint: Checkpoint) -> ModelInfo:

@@ -15,8 +15,8 @@ def randomize(model: Any, seed: int = 0) -> Any:
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() == 1:
+        for name, parameter in model.named_parameters():
+            if parameter.dim() == 1 or "norm" in name:
                 parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator).to(parameter.dtype))
     return model.eval()
 

@@ -1,0 +1,95 @@
+"""What follows attention in a layer: a gated or plain MLP, or a block of experts."""
+
+from __future__ import annotations
+
+import torch
+from frameworkctl.interfaces.engine import ModelContext
+from frameworkctl.layers import (
+    XIELU,
+    Activation,
+    ColumnLinear,
+    Experts,
+    GatedActivation,
+    GateUpLinear,
+    ReplicatedLinear,
+    RMSNorm,
+    RowLinear,
+    top_k_softmax,
+)
+from torch import Tensor, nn
+
+from .config import DecoderConfig, Sparse
+from .norms import whole_model_only
+
+
+class GatedMLP(nn.Module):
+    """``down(act(gate(x)) * up(x))``, with a norm before ``down`` where the config says so."""
+
+    def __init__(self, config: DecoderConfig, ctx: ModelContext, name: str, inner: int) -> None:
+        super().__init__()
+        hidden, bias, names = config.hidden_size, config.mlp_bias, config.names
+        self.gate_up = GateUpLinear(ctx, f"{name}.{names.gate}", f"{name}.{names.up}", hidden, inner, bias=bias)
+        self.activation = GatedActivation(ctx, config.activation)
+        self.down = RowLinear(ctx, f"{name}.{names.down}", inner, hidden, bias=bias)
+        self.norm: RMSNorm | None = None
+        if config.block_norms:
+            whole_model_only(ctx, name)
+            self.norm = RMSNorm(ctx, f"{name}.ffn_sub_norm", inner, config.norm_eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[T, hidden]`` -> ``[T, hidden]``."""
+        inner = self.activation(self.gate_up(x))
+        out: Tensor = self.down(inner if self.norm is None else self.norm(inner))
+        return out
+
+
+class PlainMLP(nn.Module):
+    """``down(act(up(x)))``."""
+
+    def __init__(self, config: DecoderConfig, ctx: ModelContext, name: str) -> None:
+        super().__init__()
+        hidden, inner, bias, names = config.hidden_size, config.intermediate_size, config.mlp_bias, config.names
+        self.up = ColumnLinear(ctx, f"{name}.{names.up}", hidden, inner, bias=bias)
+        learned = config.activation == "xielu"
+        self.activation = XIELU(ctx, f"{name}.act_fn") if learned else Activation(config.activation)
+        self.down = RowLinear(ctx, f"{name}.{names.down}", inner, hidden, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[T, hidden]`` -> ``[T, hidden]``."""
+        out: Tensor = self.down(self.activation(self.up(x)))
+        return out
+
+
+class SparseMLP(nn.Module):
+    """The likeliest experts of each token, and the one that every token takes, if there is one."""
+
+    def __init__(self, config: DecoderConfig, sparse: Sparse, ctx: ModelContext, layer: str) -> None:
+        super().__init__()
+        self.sparse = sparse
+        hidden, s = config.hidden_size, sparse
+        self.router = ReplicatedLinear(ctx, f"{layer}.{s.router}", hidden, s.experts)
+        self.experts = Experts(
+            ctx, (f"{layer}.{s.gate}", f"{layer}.{s.up}", f"{layer}.{s.down}"),
+            experts=s.experts, hidden=hidden, inner=s.inner, activation=config.activation,
+        )  # fmt: skip
+        self.shared: GatedMLP | None = None
+        if s.shared is not None:
+            self.shared = GatedMLP(config, ctx, f"{layer}.mlp.shared_expert", s.shared)
+            self.shared_gate = ReplicatedLinear(ctx, f"{layer}.mlp.shared_expert_gate", hidden, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[T, hidden]`` -> ``[T, hidden]``."""
+        weights, ids = top_k_softmax(self.router(x), self.sparse.per_token, renormalise=self.sparse.renormalise)
+        out: Tensor = self.experts(x, weights, ids)
+        if self.shared is not None:
+            out = out + torch.sigmoid(self.shared_gate(x)) * self.shared(x)
+        return out
+
+
+def make_mlp(config: DecoderConfig, ctx: ModelContext, layer: str, index: int) -> nn.Module:
+    """The block of layer ``index``, whose tensors' names begin with ``layer``."""
+    if config.sparse is not None and config.sparse.layers[index]:
+        return SparseMLP(config, config.sparse, ctx, layer)
+    if config.gated:
+        return GatedMLP(config, ctx, f"{layer}.mlp", config.intermediate_size)
+    return PlainMLP(config, ctx, f"{layer}.mlp")
