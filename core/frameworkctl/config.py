@@ -58,6 +58,10 @@ class ModelOptions(EngineOptions, kw_only=True, forbid_unknown_fields=True):
     """Where a model comes from and how its text side behaves."""
 
     served_model_name: Annotated[list[str], opt("model", "names that requests use; the first is put in replies")] = []
+    model_impl: Annotated[
+        str,
+        opt("model", "auto: native code, else a fallback; native: no fallback; transformers (or another's name): that"),
+    ] = "auto"
     revision: Annotated[str | None, opt("model", "branch, tag or commit on the Hub")] = None
     download_dir: Annotated[str | None, opt("model", "where downloads are kept; default: the Hub client's cache")] = (
         None
@@ -108,7 +112,10 @@ class Options(msgspec.Struct, kw_only=True):
 
 
 class EngineConfig(msgspec.Struct, kw_only=True):
-    """What an engine process is started with. ``engines`` share the machine's cores and memory."""
+    """What an engine process is started with. ``engines`` share the machine's cores and memory.
+
+    ``registered`` is the name of the model's spec where that is not the architecture's: a fallback's.
+    """
 
     name: str
     folder: str
@@ -119,3 +126,4 @@ class EngineConfig(msgspec.Struct, kw_only=True):
     options: EngineOptions
     plugin_options: dict[str, Any] = {}
     engines: int = 1
+    registered: str | None = None

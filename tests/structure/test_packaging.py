@@ -111,7 +111,7 @@ def registered_by(obj: Any, kind: str) -> set[str]:
     names: set[str] = set()
 
     def register(spec: Any, *, override: bool = False) -> None:
-        attribute = {"models": "architectures", "endpoints": "family"}.get(kind, "name")
+        attribute = {"models": "names", "endpoints": "family"}.get(kind, "name")
         found = getattr(spec, attribute)
         names.update([found] if isinstance(found, str) else found)
 

@@ -124,12 +124,13 @@ def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Pr
         ConfigError: no such architecture, backend or quantisation, or tensors that are missing or unexpected.
     """
     device = choose_device(given.options.device)
-    if given.architecture not in host.registry.models:
-        raise ConfigError(f"no plugin registered the architecture {given.architecture!r}")
+    name = given.registered or given.architecture
+    if name not in host.registry.models:
+        raise ConfigError(f"no plugin registered the architecture {name!r}")
     backends = Backends(host, given.options.backend, device)
     dtype = choose_dtype(given.options.dtype, given.checkpoint_dtype, backends.chosen)
     config = json.loads((Path(given.folder) / "config.json").read_text(encoding="utf-8"))
-    spec = host.registry.models[given.architecture].spec
+    spec = host.registry.models[name].spec
     block = block_to_expand(config, spec)
     ctx = ModelContext(dtype=dtype, device=device, world=world, ops=backends)
     try:

@@ -9,6 +9,8 @@ import msgspec
 
 from .markers import API_VERSION
 
+FALLBACK = "fallback."  # what the registered name of a fallback begins with
+
 
 class Checkpoint(Protocol):
     """The json files of a checkpoint folder; nothing of the weights."""
@@ -44,14 +46,23 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``describe`` reads json files only and raises ``ConfigError`` for a configuration it cannot run. ``quant_methods``
     are the values of ``quantization_config.quant_method`` whose tensors the implementation takes as they are stored;
     block-scaled ``fp8`` it need not know, those weights reach it as plain ones.
+
+    Entry points are named as the ``architectures``. A spec with a ``fallback`` name has none: it is asked for
+    checkpoints that no native code runs, and forced by ``--model-impl NAME``; its entry point is ``fallback.NAME``.
     """
 
-    architectures: tuple[str, ...]
+    architectures: tuple[str, ...] = ()
+    fallback: str | None = None
     implementation: str
     describe: Callable[[Checkpoint], ModelInfo]
     media: str | None = None
     quant_methods: frozenset[str] = frozenset()
     api_version: int = API_VERSION
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Under which it is registered: of its entry points too."""
+        return self.architectures if self.fallback is None else (*self.architectures, FALLBACK + self.fallback)
 
 
 class CheckpointSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -143,7 +143,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.endpoints: Shelf[type[Endpoint]] = Shelf("endpoint", lambda s: (s.family,), _endpoint_routes)
-        self.models: Shelf[ModelSpec] = Shelf("model", lambda s: s.architectures)
+        self.models: Shelf[ModelSpec] = Shelf("model", lambda s: s.names)
         self.backends: Shelf[BackendSpec] = Shelf("backend", lambda s: (s.name,))
         self.checkpoints: Shelf[CheckpointSpec] = Shelf("checkpoint", lambda s: (s.name,))
         self.logits_processors: Shelf[LogitsProcessorSpec] = Shelf("logits processor", lambda s: (s.name,))

@@ -8,16 +8,15 @@ from pathlib import Path
 from ..config import EngineConfig, EngineOptions, ModelOptions, NamedModel, Options
 from ..errors import ConfigError
 from ..frontend.chat_template import ChatTemplate, load_chat_template
-from ..frontend.checkpoint import FolderCheckpoint, read_checkpoint
+from ..frontend.checkpoint import read_checkpoint
 from ..frontend.content_format import detect_content_format
 from ..frontend.defaults import SamplingDefaults, sampling_defaults
 from ..frontend.hub import locate
 from ..frontend.messages import ContentFormat
 from ..frontend.tokenizer import load_tokenizer
-from ..interfaces.model import ModelInfo
-from ..interfaces.quantization import block_to_expand
 from ..plugins import PluginHost
-from ..plugins.discovery import BACKENDS, MODELS
+from ..plugins.architectures import choose
+from ..plugins.discovery import BACKENDS
 from .served_model import LocalModel
 
 log = logging.getLogger("frameworkctl.server")
@@ -49,7 +48,8 @@ def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalMo
         token=settings.hf_token,
     )
     checkpoint = read_checkpoint(folder)
-    info = _describe(checkpoint, host)
+    choice = choose(host, checkpoint, settings.model_impl)
+    info = choice.info
     if settings.max_model_len is not None and settings.max_model_len > info.max_model_len:
         raise ConfigError(f"--max-model-len {settings.max_model_len} is more than the model's {info.max_model_len}")
     tokenizer = load_tokenizer(folder, checkpoint.tokenizer_config, checkpoint.config.get("model_type"))
@@ -61,22 +61,9 @@ def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalMo
     if defaults != SamplingDefaults():
         log.info("%s: sampling defaults from its generation_config.json: %s", names[0], defaults)
     return LocalModel(
-        names, str(folder), info, settings, tokenizer, template, content_format, defaults,
+        names, str(folder), choice, settings, tokenizer, template, content_format, defaults,
         host.registry.logits_processors, options.plugin_options,
     )  # fmt: skip
-
-
-def _describe(checkpoint: FolderCheckpoint, host: PluginHost) -> ModelInfo:
-    """Load the plugin of the checkpoint's architecture and have it read the config."""
-    architectures = list(checkpoint.config.get("architectures") or ())
-    for name in architectures:
-        host.load_named(MODELS, name)
-        if name in host.registry.models:
-            spec = host.registry.models[name].spec
-            block_to_expand(checkpoint.config, spec)  # refuses what the engine could not load
-            return spec.describe(checkpoint)
-    known = ", ".join(host.names(MODELS))
-    raise ConfigError(f"{checkpoint.root}: no plugin runs the architectures {architectures}; known are {known}")
 
 
 def _content_format(settings: ModelOptions, source: str | None) -> ContentFormat:
@@ -92,7 +79,7 @@ def engine_config(model: LocalModel, options: Options, engines: int) -> EngineCo
     return EngineConfig(
         name=model.name, folder=str(Path(model.root)), architecture=model.info.architecture,
         checkpoint_dtype=model.info.dtype, max_model_len=model.max_model_len, vocab_size=model.info.vocab_size,
-        options=own, plugin_options=options.plugin_options, engines=engines,
+        options=own, plugin_options=options.plugin_options, engines=engines, registered=model.choice.name,
     )  # fmt: skip
 
 

@@ -19,8 +19,8 @@ from ..frontend.messages import ContentFormat, prepare_messages
 from ..frontend.tokenizer import TextTokenizer
 from ..interfaces.endpoint import Prompt
 from ..interfaces.logits import LogitsProcessorSpec
-from ..interfaces.model import ModelInfo
 from ..params import SamplingParams, bad, parse_logit_bias, validate
+from ..plugins.architectures import Choice
 from ..plugins.registry import Registered
 
 log = logging.getLogger("frameworkctl.server")
@@ -42,7 +42,7 @@ class LocalModel:
         self,
         names: Sequence[str],
         root: str,
-        info: ModelInfo,
+        choice: Choice,
         options: ModelOptions,
         tokenizer: TextTokenizer,
         template: ChatTemplate | None,
@@ -52,17 +52,18 @@ class LocalModel:
         plugin_options: Mapping[str, Any],
     ) -> None:
         self.names, self.name, self.root = tuple(names), names[0], root
-        self.info, self.settings, self.tokenizer, self.defaults = info, options, tokenizer, defaults
+        self.choice, self.info = choice, choice.info
+        self.settings, self.tokenizer, self.defaults = options, tokenizer, defaults
         self.template, self.content_format = template, content_format
         self.options = plugin_options
         self.created = int(time.time())
-        self.max_model_len = options.max_model_len or info.max_model_len
+        self.max_model_len = options.max_model_len or self.info.max_model_len
         self.engine: Engine | None = None
         self._processors = processors
         main = tokenizer.eos_token_id
-        ends = [i for i in info.eos_token_ids if i != main]
+        ends = [i for i in self.info.eos_token_ids if i != main]
         # The tokenizer's own end token comes first: it is the one that ends without a stop reason.
-        self.eos_token_ids = tuple(i for i in [-1 if main is None else main, *ends] if i < info.vocab_size)
+        self.eos_token_ids = tuple(i for i in [-1 if main is None else main, *ends] if i < self.info.vocab_size)
         self._developer_role = template is not None and "developer" in template.source
 
     # -- prompts

@@ -17,7 +17,8 @@ from ..interfaces.engine import World
 from ..interfaces.scheduling import Policy
 from ..params import SamplingParams
 from ..plugins import PluginHost, discover, select
-from ..plugins.discovery import BACKENDS, MODELS
+from ..plugins.architectures import choose
+from ..plugins.discovery import BACKENDS
 from ..scheduling import prefix
 from ..scheduling.cache import CacheManager
 from ..scheduling.policies import FirstComeFirstServed
@@ -42,6 +43,7 @@ class InProcessEngine:
         policy: Policy | None = None,
         world: World | None = None,
         max_model_len: int | None = None,
+        model_impl: str = "auto",
         plugins: Seq[str] = (),
         **options: Any,
     ) -> None:
@@ -50,17 +52,16 @@ class InProcessEngine:
         if plugins:
             self.host.load_eager()
         checkpoint = read_checkpoint(Path(folder))
-        architecture = checkpoint.config["architectures"][0]
-        self.host.load_named(MODELS, architecture)
+        choice = choose(self.host, checkpoint, model_impl)
         for name in self.host.names(BACKENDS):
             self.host.load_named(BACKENDS, name)
-        info = self.host.registry.models[architecture].spec.describe(checkpoint)
-        self.info = info
+        info = self.info = choice.info
         self.max_model_len = min(max_model_len or 512, info.max_model_len)
         self.built: Built = build(
             EngineConfig(
-                name="test", folder=str(folder), architecture=architecture, checkpoint_dtype=info.dtype,
+                name="test", folder=str(folder), architecture=info.architecture, checkpoint_dtype=info.dtype,
                 max_model_len=self.max_model_len, vocab_size=info.vocab_size, options=self.options,
+                registered=choice.name,
             ),
             self.host, lambda done, total: None, world,
         )  # fmt: skip

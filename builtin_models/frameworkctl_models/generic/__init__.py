@@ -1,0 +1,1 @@
+"""Architectures without native code, run through Hugging Face modules over the paged cache."""

@@ -1,0 +1,83 @@
+"""Which plugin runs a checkpoint: one that has its architecture, else a fallback that takes any."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import msgspec
+
+from ..errors import ConfigError
+from ..interfaces.model import FALLBACK, Checkpoint, ModelInfo, ModelSpec
+from ..interfaces.quantization import block_to_expand
+from .discovery import MODELS
+from .host import PluginHost
+from .registry import Registered
+
+AUTO, NATIVE = "auto", "native"
+
+log = logging.getLogger("frameworkctl.plugins")
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What runs a checkpoint. ``name`` is that under which its spec is registered."""
+
+    name: str
+    registered: Registered[ModelSpec]
+    info: ModelInfo
+
+    @property
+    def native(self) -> bool:
+        return not self.name.startswith(FALLBACK)
+
+
+def choose(host: PluginHost, checkpoint: Checkpoint, impl: str = AUTO) -> Choice:
+    """``impl`` as ``--model-impl``: ``auto`` takes native code where it runs the checkpoint, else the first fallback
+    that does; ``native`` no fallback; anything else is a fallback's name.
+
+    Raises:
+        ConfigError: nothing runs it, with the reason of each that was asked.
+    """
+    reasons = []
+    for name in _candidates(host, checkpoint, impl):
+        registered = host.registry.models[name]
+        try:
+            block_to_expand(checkpoint.config, registered.spec)  # refuses what the engine could not load
+            choice = Choice(name, registered, registered.spec.describe(checkpoint))
+        except ConfigError as e:
+            reasons.append(f"{name.removeprefix(FALLBACK)}: {e}")
+            continue
+        if reasons:
+            log.warning("%s is run by %s instead (%s)", checkpoint.root, name.removeprefix(FALLBACK), reasons[0])
+        return choice
+    architectures = list(checkpoint.config.get("architectures") or ())
+    why = "; ".join(reasons) or "frameworkctl models list shows what does"
+    raise ConfigError(f"{checkpoint.root}: no plugin runs the architectures {architectures} ({why})")
+
+
+def _candidates(host: PluginHost, checkpoint: Checkpoint, impl: str) -> Iterator[str]:
+    """Names of registered specs in the order in which they are asked; their plugins are loaded on the way."""
+    fallbacks = fallback_names(host)
+    if impl not in (AUTO, NATIVE):
+        if FALLBACK + impl not in fallbacks:
+            known = ", ".join([AUTO, NATIVE, *(n.removeprefix(FALLBACK) for n in fallbacks)])
+            raise ConfigError(f"--model-impl: {impl!r} is not one of {known}")
+        host.load_named(MODELS, FALLBACK + impl)
+        yield FALLBACK + impl
+        return
+    for name in checkpoint.config.get("architectures") or ():
+        host.load_named(MODELS, str(name))
+        if name in host.registry.models:
+            yield str(name)
+            break
+    for name in fallbacks if impl == AUTO else ():
+        host.load_named(MODELS, name)
+        if name in host.registry.models:
+            yield name
+
+
+def fallback_names(host: PluginHost) -> list[str]:
+    """Names under which fallbacks are or would be registered; those of strangers before ours."""
+    ours = {n for r in host.records if r.builtin for n in r.names}
+    known = {*host.names(MODELS), *host.registry.models}
+    return sorted((n for n in known if n.startswith(FALLBACK)), key=lambda n: (n in ours, n))
