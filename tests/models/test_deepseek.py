@@ -10,8 +10,10 @@ import pytest
 import torch
 from frameworkctl.interfaces import ConfigError, SamplingParams
 from frameworkctl.testing import MODES, InProcessEngine, Parity, random_checkpoint
+from frameworkctl.testing.parity import GREEDY, prompts
 from frameworkctl_models.deepseek.config import deepseek_config
 from frameworkctl_models.deepseek.model import attention_scale
+from support.watch import watched
 
 _SIZE: dict[str, Any] = {
     "vocab_size": 320, "hidden_size": 64, "intermediate_size": 96, "moe_intermediate_size": 24, "num_hidden_layers": 3,
@@ -73,6 +75,13 @@ def test_parity(checkpoints: dict[str, Path], name: str, mode: str) -> None:
 def test_parity_with_overlap(checkpoints: dict[str, Path], mode: str) -> None:
     """Steps planned while the one before them runs."""
     Parity(checkpoints["v3"], mode).check(overlap=True)
+
+
+def test_forward_never_waits_for_values(checkpoints: dict[str, Path]) -> None:
+    engine = InProcessEngine(checkpoints["v3"], max_num_batched_tokens=48)
+    seen = watched(engine)
+    engine.generate(prompts(engine, (70, 60, 5)), GREEDY)
+    assert {(batch.shape.decode_only, batch.shape.max_query > 1) for batch, _ in seen} == {(True, False), (False, True)}
 
 
 def test_the_cache_holds_one_latent_per_token(checkpoints: dict[str, Path]) -> None:

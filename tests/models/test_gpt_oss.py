@@ -10,9 +10,11 @@ import pytest
 import torch
 from frameworkctl.interfaces import ConfigError
 from frameworkctl.testing import MODES, InProcessEngine, Parity, random_checkpoint
+from frameworkctl.testing.parity import GREEDY, prompts
 from frameworkctl_models.gpt_oss.config import gpt_oss_config
 from frameworkctl_models.gpt_oss.weights import dequantise, expert_layout
 from safetensors.torch import load_file, save_file
+from support.watch import watched
 
 _SIZE: dict[str, Any] = {
     "vocab_size": 320, "hidden_size": 64, "intermediate_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4,
@@ -76,6 +78,13 @@ def test_parity(plain: Path, mode: str) -> None:
 def test_parity_with_overlap(plain: Path, mode: str) -> None:
     """Steps planned while the one before them runs."""
     Parity(plain, mode).check(overlap=True)
+
+
+def test_forward_never_waits_for_values(plain: Path) -> None:
+    engine = InProcessEngine(plain, max_num_batched_tokens=48)
+    seen = watched(engine)
+    engine.generate(prompts(engine, (70, 60, 5)), GREEDY)
+    assert {(batch.shape.decode_only, batch.shape.max_query > 1) for batch, _ in seen} == {(True, False), (False, True)}
 
 
 def test_parity_of_a_four_bit_checkpoint(packed: Path) -> None:
