@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from frameworkctl.testing import Parity, random_checkpoint
+from frameworkctl.testing.parity import MODES
 from support.decoder_families import CONFIGS, config_of
 
-pytest_plugins = ["frameworkctl.testing.fixtures"]
+DEFAULT = ("chunks", "preemption")  # together they go through what the other three do
 
 
 @pytest.fixture(scope="module", params=CONFIGS)
@@ -16,6 +17,9 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return random_checkpoint(config_of(request.param), tmp_path_factory.mktemp(request.param))
 
 
-def test_parity(parity: Parity) -> None:
+@pytest.mark.parametrize(
+    "mode", [pytest.param(mode, marks=() if mode in DEFAULT else pytest.mark.slow) for mode in MODES]
+)
+def test_parity(checkpoint: Path, mode: str) -> None:
     """One batch of mixed lengths, alone, prefill in chunks, prefix hits, preemption."""
-    parity.check(overlap=True)
+    Parity(checkpoint, mode).check(overlap=True)

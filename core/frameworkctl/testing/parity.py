@@ -65,10 +65,10 @@ class Parity:
         compare(engine, self.folder, given, outputs, first=2, tolerance=tolerance)
 
     def _preemption(self, tolerance: float, options: dict[str, Any]) -> None:
-        """A pool that holds one and a half of the five sequences; short chunks, so that windows need few pages."""
+        """A pool that holds hardly more than one full sequence; short chunks, so that windows need few pages."""
         sizes = {**options, "max_model_len": LONGEST, "max_num_batched_tokens": 32}
         need = _engine(self.folder, sizes).built.layout.max_pages(LONGEST, 32)
-        engine = _engine(self.folder, {**sizes, "num_gpu_blocks_override": need * 3 // 2})
+        engine = _engine(self.folder, {**sizes, "num_gpu_blocks_override": need * 11 // 10})
         self._run(engine, LENGTHS, tolerance)
         _need(engine.scheduler.preemptions > 0, "nothing was preempted")
 
