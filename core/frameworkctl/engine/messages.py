@@ -82,6 +82,8 @@ class EngineInfo(msgspec.Struct):
     pages: int
     page_tokens: int
     cache_bytes: int
+    cache_tokens: int  # in sequences of full length
+    parameters: int
     asynchronous: bool
 
 

@@ -68,6 +68,7 @@ def _start(start: Start, channel: Channel[ToEngine]) -> EngineLoop:
             EngineInfo(
                 pid=os.getpid(), dtype=built.dtype, device=built.device, backend=built.backend, threads=threads,
                 pages=built.pages - 1, page_tokens=page_tokens, cache_bytes=built.pages * built.layout.bytes_per_page,
+                cache_tokens=built.cache_tokens, parameters=built.parameters,
                 asynchronous=loop.overlap,
             )
         )

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from ..config import EngineConfig
 from ..errors import ConfigError, UnavailableError
 from ..interfaces.observation import EngineEvent
+from ..logs import Progress
 from ..plugins.records import LoadedPlugin
 from . import nursery
 from .client import EngineClient, connect
@@ -79,6 +80,7 @@ class Engine:
         self.pid: int | None = None
         self.reason: str | None = None  # why it is not ready
         self.progress = 0.0
+        self.bar = Progress(log, f"loading {config.name}")
         self.restarts = 0
         self.started = 0.0
         self.changed = asyncio.Event()
@@ -161,15 +163,12 @@ class Supervisor:
             case Ready(info=info):
                 engine.state, engine.info, engine.reason, engine.pid = "ready", info, None, info.pid
                 took = time.monotonic() - engine.started
-                log.info(
-                    "%s is ready after %.1f s: %s on %s (%s), %d KV pages of %d tokens (%.2f GB), %d threads, pid %d",
-                    engine.config.name, took, info.dtype, info.device, info.backend, info.pages, info.page_tokens,
-                    info.cache_bytes / 1e9, info.threads, info.pid,
-                )  # fmt: skip
+                engine.bar.close()
+                log.info("%s is ready after %.1f s, pid %d", engine.config.name, took, info.pid)
                 self._observe("engine_started", EngineEvent(model=engine.config.name, pid=info.pid, time=time.time()))
             case Loading(done=done, total=total):
                 engine.progress = done / max(total, 1)
-                log.info("%s: %.0f %% of %.2f GB loaded", engine.config.name, engine.progress * 100, total / 1e9)
+                engine.bar.update(done, total)
             case Fatal(message=reason):
                 engine.reason = reason
         engine.changed.set()
@@ -179,6 +178,7 @@ class Supervisor:
         if self._stopping or engine.client is not client:
             return
         was_ready = engine.state == "ready"
+        engine.bar.close()
         reason = engine.reason or "it died"
         engine.state, engine.reason, engine.info = "down", reason, None
         self._observe(

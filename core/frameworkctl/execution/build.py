@@ -26,7 +26,7 @@ from . import memory
 from .fp8 import expanded, read_scales
 from .logits_processors import ProcessorSet
 from .runner import Runner
-from .weights import Progress, iterate_weights, weight_files
+from .weights import Counted, Progress, iterate_weights, weight_files
 
 log = logging.getLogger("frameworkctl.engine")
 
@@ -37,7 +37,7 @@ _DTYPES = {
 
 
 class Built(msgspec.Struct):
-    """A runner, and the pool that a scheduler has to plan for."""
+    """A runner, and the pool that a scheduler has to plan for. ``cache_tokens`` fit in it as full-length sequences."""
 
     runner: Runner
     layout: PoolLayout
@@ -46,6 +46,8 @@ class Built(msgspec.Struct):
     device: str
     backend: str
     asynchronous: bool
+    parameters: int
+    cache_tokens: int
 
 
 class OneRank:
@@ -117,8 +119,8 @@ def create_model(spec: ModelSpec, config: dict[str, Any], ctx: ModelContext) -> 
     return model
 
 
-def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Progress) -> tuple[Model, Backends]:
-    """The model with its weights.
+def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Progress) -> tuple[Model, Backends, int]:
+    """The model with its weights, and how many numbers those are.
 
     Raises:
         ConfigError: no such architecture, backend or quantisation, or tensors that are missing or unexpected.
@@ -142,7 +144,8 @@ def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Pr
     weights = iterate_weights(files, progress)
     if block is not None:
         weights = expanded(weights, read_scales(files), block, dtype)
-    report = model.load_weights(weights)
+    counted = Counted(weights)
+    report = model.load_weights(counted)
     if report.missing:
         raise ConfigError(
             f"{len(report.missing)} tensors are missing from {given.folder}: {', '.join(report.missing[:5])}"
@@ -152,13 +155,13 @@ def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Pr
             f"{given.folder} has {len(report.unexpected)} tensors that {given.architecture} does not know:"
             f" {', '.join(report.unexpected[:5])}"
         )
-    return model.eval(), backends
+    return model.eval(), backends, counted.numbers
 
 
 def build(given: EngineConfig, host: PluginHost, progress: Progress, world: World | None = None) -> Built:
     """Everything an engine computes with, ready for its first step. Raises ConfigError."""
     options = given.options
-    model, backends = load_model(given, host, world or OneRank(), progress)
+    model, backends, parameters = load_model(given, host, world or OneRank(), progress)
     ctx = model.ctx
     needs = [LayerNeed(c.kind, c.token_bytes(ctx.dtype), c.window, c.state_bytes) for c in model.cache_layers()]
     layout = plan_layout(needs, options.block_size)
@@ -189,6 +192,8 @@ def build(given: EngineConfig, host: PluginHost, progress: Progress, world: Worl
         str(ctx.device),
         backends.chosen.name,
         getattr(backends.chosen, "asynchronous", False),
+        parameters,
+        given.max_model_len * (pages - 1) // max(1, layout.max_pages(given.max_model_len, chunk)),
     )
 
 

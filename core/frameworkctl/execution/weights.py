@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import torch
 from safetensors import safe_open
 from torch import Tensor
 
@@ -51,3 +52,19 @@ def iterate_weights(files: list[Path], progress: Progress) -> Iterator[tuple[str
                 yield name, tensor
                 done += tensor.numel() * tensor.itemsize
                 progress(min(done, total), total)
+
+
+class Counted:
+    """Weights on their way to the model; ``numbers`` is how many there were: no scales, two of 4 bits in a byte."""
+
+    def __init__(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        self._weights = weights
+        self.numbers = 0
+
+    def __iter__(self) -> Iterator[tuple[str, Tensor]]:
+        for name, tensor in self._weights:
+            if tensor.dtype == torch.uint8 and not name.endswith("_scales"):
+                self.numbers += 2 * tensor.numel()
+            elif tensor.is_floating_point() and not name.endswith("_scale_inv"):
+                self.numbers += tensor.numel()
+            yield name, tensor

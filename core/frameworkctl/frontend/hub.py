@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..interfaces import CheckpointSpec
+from .hub_progress import download_progress
 
 # What serving needs: json files, templates, tokenizers, weights. No pickles, no code, no other frameworks' weights.
 NEEDED = ("*.json", "*.jinja", "*.safetensors", "tokenizer.model", "*.tiktoken", "merges.txt", "vocab.txt")
@@ -48,12 +49,13 @@ def _download(repo: str, revision: str | None, download_dir: str | None, token: 
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(
-            snapshot_download(
-                repo, revision=revision, cache_dir=download_dir, token=token,
-                allow_patterns=list(NEEDED), ignore_patterns=list(LEFT_OUT),
-            )
-        )  # fmt: skip
+        with download_progress(repo, download_dir):
+            return Path(
+                snapshot_download(
+                    repo, revision=revision, cache_dir=download_dir, token=token,
+                    allow_patterns=list(NEEDED), ignore_patterns=list(LEFT_OUT),
+                )
+            )  # fmt: skip
     except hub.GatedRepoError as e:
         raise ConfigError(f"{repo}: access has to be asked for on the Hub first (--hf-token)") from e
     except hub.RepositoryNotFoundError as e:

@@ -17,6 +17,7 @@ from ..engine.supervisor import NurseryProcess, Supervisor
 from ..errors import ConfigError
 from ..plugins import PluginHost
 from .app import build_app
+from .banner import banner
 from .loading import engine_config, load_backends, load_model, models_to_serve
 from .observers import Observers
 from .service import Service
@@ -91,7 +92,7 @@ async def _run(http: HttpServer, service: Service, supervisor: Supervisor, sock:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     host, port = sock.getsockname()[:2]
-    log.info("listening on http://%s:%d", host, port)
+    log.info("listening on http://%s", _address(host, port))
     serving = asyncio.create_task(http.serve(sockets=[sock]))
     ready = asyncio.create_task(supervisor.wait_ready())
     stopping = asyncio.create_task(stop.wait())
@@ -99,7 +100,7 @@ async def _run(http: HttpServer, service: Service, supervisor: Supervisor, sock:
         await asyncio.wait((ready, stopping, serving), return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             ready.result()
-            log.info("ready after %.1f s: %s", time.monotonic() - started, ", ".join(service.models))
+            _tell_ready(service, f"http://{_address(host, port)}", time.monotonic() - started)
             await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
             await _drain(service)
@@ -109,6 +110,17 @@ async def _run(http: HttpServer, service: Service, supervisor: Supervisor, sock:
         http.should_exit = True
         await serving
     return 0
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _tell_ready(service: Service, url: str, seconds: float) -> None:
+    for model in dict.fromkeys(service.models.values()):
+        if model.engine is not None and model.engine.info is not None:
+            log.info("%s", banner(model, model.engine.info))
+    log.info("ready after %.1f s at %s", seconds, url)
 
 
 async def _drain(service: Service) -> None:

@@ -1,0 +1,28 @@
+"""What is said of a model when everything is ready."""
+
+from __future__ import annotations
+
+from ..engine.messages import EngineInfo
+from .served_model import LocalModel
+
+
+def banner(model: LocalModel, info: EngineInfo) -> str:
+    """One line: name, architecture and whose code runs it, size, type, place, cache, length."""
+    plugin = model.choice.registered.plugin
+    code = f"{plugin.distribution} {plugin.version}" if plugin.distribution else plugin.value
+    if not model.choice.native:
+        code += f", {model.choice.name}"
+    return (
+        f"{' = '.join(model.names)}: {model.info.architecture} ({code}), {count(info.parameters)} parameters in"
+        f" {info.dtype} on {info.device} ({info.backend}, {info.threads} threads);"
+        f" KV cache of {info.cache_tokens:,} tokens ({info.pages:,} pages, {info.cache_bytes / 1e9:.2f} GB);"
+        f" at most {model.max_model_len:,} tokens a sequence"
+    )
+
+
+def count(number: int) -> str:
+    """``5_123_456`` as ``5.1 M``."""
+    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {letter}"
+    return str(number)
