@@ -11,7 +11,7 @@ from support.source_tree import imports, modules
 HEAVY = ("torch", "transformers", "triton", "torchvision", "torchaudio")
 TORCH = (
     *("frameworkctl.interfaces.engine", "frameworkctl.layers", "frameworkctl.execution", "frameworkctl.testing"),
-    *("frameworkctl.engine.process", "frameworkctl.engine.loop"),
+    *("frameworkctl.engine.process", "frameworkctl.engine.loop", "frameworkctl.frontend.tokenizer_converter"),
     *("frameworkctl_kernels.reference", "frameworkctl_kernels.cpu", "frameworkctl_kernels.cuda"),
 )
 IMPLEMENTATIONS = "frameworkctl_models"  # of these, only what entry points name is a spec

@@ -27,8 +27,12 @@ ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", "TOKEN
 
 
 def command(fd: int, log_level: str) -> list[str]:
-    """How the server starts the nursery; ``fd`` is its end of a socket pair."""
-    return [sys.executable, "-m", "frameworkctl.engine.nursery", str(fd), log_level]
+    """How the server starts the nursery; ``fd`` is its end of a socket pair.
+
+    It imports from where the server does: from the current folder, which may be a checkpoint's, only if that does.
+    """
+    safe_path = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
+    return [sys.executable, *safe_path, "-m", "frameworkctl.engine.nursery", str(fd), log_level]
 
 
 def environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A checkpoint's tokenizer: text to ids and back, from tokenizer.json alone."""
+"""A checkpoint's tokenizer: text to ids and back, from tokenizer.json or one that was made of other files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from ..errors import ConfigError
 from .chat_template import special_tokens_of
 from .detokenizer import Vocabulary
+from .tokenizer_forms import converted
 
 LONG_TEXT = (
     2048  # characters from which on encoding leaves the interpreter lock free (encode_batch does, encode does not)
@@ -71,15 +72,19 @@ def split_as_transformers(tokenizer: Tokenizer, model_type: str | None, tokenize
 def load_tokenizer(folder: Path, config: Mapping[str, Any], model_type: str | None = None) -> TextTokenizer:
     """The tokenizer of a checkpoint folder; ``config`` is its tokenizer_config.json.
 
+    Without a tokenizer.json, one is made of the files that are there, as transformers reads them.
+
     Raises:
-        ConfigError: there is no tokenizer.json, or it cannot be read.
+        ConfigError: there is no tokenizer, or it cannot be converted or read.
     """
     path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise ConfigError(f"{folder} has no tokenizer.json")
+    if made := not path.is_file():
+        path, tokens = converted(folder)
+        config = {**config, **tokens}
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as e:
         raise ConfigError(f"{path} cannot be read: {e}") from e
-    split_as_transformers(tokenizer, model_type, config.get("tokenizer_class"))
+    if not made:
+        split_as_transformers(tokenizer, model_type, config.get("tokenizer_class"))
     return TextTokenizer(tokenizer, config)
