@@ -27,6 +27,13 @@ def test_nothing_heavy(argv: list[str]) -> None:
     assert sorted(modules & set(HEAVY)) == []
 
 
+@pytest.mark.parametrize("command", ["chat", "complete"])
+def test_clients_neither(command: str) -> None:
+    """They are to be there at once; nobody listens on port 9."""
+    loaded = loaded_by([command, "-q", "Hi", "--url", "http://127.0.0.1:9"], status=2)
+    assert not loaded & {*HEAVY, "httpx", "openai", "asyncio"}
+
+
 def test_an_unknown_command_neither() -> None:
     assert not loaded_by(["nonsense"], status=2) & set(HEAVY)
 
