@@ -26,8 +26,8 @@ def rope_parameters(
     if layer_type is not None and layer_type in given:
         given = given[layer_type]
     rope = dict(given)
-    kind = rope.pop("type", None)
-    kind = rope.setdefault("rope_type", kind or "default")
+    older = rope.pop("type", None)
+    kind = str(rope.get("rope_type") or older or "default")
     rope["rope_type"] = kind = _ALIASES.get(kind, kind)
     if kind not in SUPPORTED_ROPE:
         raise ConfigError(f"rope_type {kind!r} is not supported (only {', '.join(SUPPORTED_ROPE)})")

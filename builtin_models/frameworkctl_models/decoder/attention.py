@@ -39,7 +39,7 @@ class SelfAttention(nn.Module):
         """Queries and keys ``[T, H + K, D]``, each by its norm."""
         if self.q_norm is None or self.k_norm is None:
             return rotated
-        q, k = rotated.split([self.heads, self.kv_heads], dim=1)
+        q, k = rotated[:, : self.heads], rotated[:, self.heads :]
         if self.config.qk_norm == "full":
             tokens = q.shape[0]
             return torch.cat(
@@ -65,7 +65,7 @@ class SelfAttention(nn.Module):
             self.rotary_ops.rotary(rotated, tables[self.rope], interleaved=self.config.rope_interleaved)
         if late:
             rotated = self._normed(rotated)
-        q, k = rotated.split([self.heads, self.kv_heads], dim=1)
+        q, k = rotated[:, : self.heads], rotated[:, self.heads :]
         if query_scale is not None:
             q = q * query_scale[:, None, None]
         attended = self.attention(q, k, values, batch)

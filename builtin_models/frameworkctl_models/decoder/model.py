@@ -82,12 +82,16 @@ class Decoder(Model):
         x = self.embedding(batch.input_ids)
         if self.embedding_scale is not None:
             x = x * self.embedding_scale
-        tables = [rotary.at(batch.positions) for rotary in self.rotaries]
+        tables = [rotary.at(batch.positions, batch.long) for rotary in self.rotaries]
         query_scale = self._query_scale(batch.positions)
         residual: Tensor | None = None
         for layer in self.layers:
             x, residual = layer(x, residual, tables, query_scale, batch)
         return self.norm(x) if residual is None else self.norm.add(x, residual)[0]
+
+    @property
+    def long_after(self) -> int | None:
+        return next((r.long_after for r in self.rotaries if r.long_after is not None), None)
 
     def _query_scale(self, positions: Tensor) -> Tensor | None:
         """``[T]``: later queries are longer, against the spread of attention over more keys (as in Llama 4)."""

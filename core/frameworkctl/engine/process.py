@@ -85,8 +85,9 @@ def _scheduler(start: Start, host: PluginHost, built: Built) -> Scheduler:
         prefix_caching=options.enable_prefix_caching,
     )
     limits = Limits(
-        options.max_num_seqs, options.max_num_batched_tokens, options.long_prefill_token_threshold, options.watermark
-    )
+        options.max_num_seqs, options.max_num_batched_tokens, options.long_prefill_token_threshold, options.watermark,
+        built.long_after,
+    )  # fmt: skip
     return Scheduler(cache, make_policy(host, options.scheduling_policy, start.config.plugin_options), limits)
 
 

@@ -33,9 +33,19 @@ class PersistentBatch:
     """
 
     def __init__(
-        self, groups: Sequence[Group], *, max_seqs: int, max_tokens: int, max_len: int, device: torch.device
+        self,
+        groups: Sequence[Group],
+        *,
+        max_seqs: int,
+        max_tokens: int,
+        max_len: int,
+        device: torch.device,
+        long_after: int | None = None,
     ) -> None:
         self.groups, self.max_len, self.device = groups, max_len, device
+        self._long_after = long_after
+        self._long = np.zeros(max_seqs, dtype=np.int64)
+        self._long_tokens = Mirror((max_tokens,), np.int64, device) if long_after is not None else None
         self.tokens = torch.zeros(max_seqs, max_len, dtype=torch.int64, device=device)
         self._flat_tokens = self.tokens.view(-1)
         self.size = 0
@@ -80,6 +90,7 @@ class PersistentBatch:
         self.row_of[new.id] = row
         values = np.frombuffer(new.tokens, dtype=np.int32)
         self.ids[row], self.prompt_len[row], self.computed[row] = new.id, new.prompt_len, new.computed
+        self._long[row] = self._long_after is not None and len(values) > self._long_after
         self._write_tokens(row, values, at=0)
         self._pages[:, row] = 0
         for g, pages in enumerate(new.tables):
@@ -108,7 +119,7 @@ class PersistentBatch:
             return
         known = int(self.known[last])
         self.tokens[row, :known] = self.tokens[last, :known]
-        for array in (self.ids, self.known, self.computed, self.prompt_len):
+        for array in (self.ids, self.known, self.computed, self.prompt_len, self._long):
             array[row] = array[last]
         self.outputs[row] = self.outputs[last]
         for g, table in enumerate(self._tables):
@@ -141,6 +152,10 @@ class PersistentBatch:
         self._logits_index.host[: len(sampled)] = start[sampled + 1] - 1
         views = [self._view(g, which, positions, total) for g in range(len(self.groups))]
         torch.index_select(self._flat_tokens, 0, self._token_index.push(total), out=self._input_ids[:total])
+        long = None
+        if self._long_tokens is not None:
+            self._long_tokens.host[:total] = self._long[which]
+            long = self._long_tokens.push(total)
         shape = StepShape(
             tokens=total, seqs=size, rows=len(sampled), max_query=int(lens.max(initial=0)),
             decode_only=bool((lens == 1).all()), query_lens=lens, seq_lens=self._seq_lens.host[:size],
@@ -148,7 +163,8 @@ class PersistentBatch:
         batch = Batch(
             shape=shape, input_ids=self._input_ids[:total], positions=self._positions.push(total),
             query_start=self._query_start.push(size + 1), logits_index=self._logits_index.push(len(sampled)),
-            groups=views, )  # fmt: skip
+            groups=views, long=long,
+        )  # fmt: skip
         computed += lens
         return batch, sampled
 

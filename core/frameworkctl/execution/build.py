@@ -46,6 +46,7 @@ class Built(msgspec.Struct):
     device: str
     backend: str
     asynchronous: bool
+    long_after: int | None
     parameters: int
     cache_tokens: int
 
@@ -192,6 +193,7 @@ def build(given: EngineConfig, host: PluginHost, progress: Progress, world: Worl
         str(ctx.device),
         backends.chosen.name,
         getattr(backends.chosen, "asynchronous", False),
+        model.long_after,
         parameters,
         given.max_model_len * (pages - 1) // max(1, layout.max_pages(given.max_model_len, chunk)),
     )

@@ -35,7 +35,8 @@ class Runner:
     ) -> None:
         self.model, self.backends, self.processors = model, backends, processors
         self.batch = PersistentBatch(
-            layout.groups, max_seqs=max_seqs, max_tokens=max_tokens, max_len=max_len, device=device
+            layout.groups, max_seqs=max_seqs, max_tokens=max_tokens, max_len=max_len, device=device,
+            long_after=model.long_after,
         )
         self._pool = pool.view(torch.int64)
         self.rows = SamplingRows(max_seqs, device)

@@ -37,8 +37,8 @@ CacheKind = Literal["full", "window", "latent", "cross", "state"]
 class CacheLayer:
     """What one layer keeps per sequence. Layers that are equal share a group of pages.
 
-    ``full`` and ``window`` (the last ``window`` tokens): keys and values of ``heads`` heads of ``head_dim``. ``latent``:
-    one vector of ``head_dim`` that is key and value at once (``heads`` is 1). ``cross``: keys and values over encoder
+    ``full`` and ``window`` (the last ``window`` tokens): keys and values of ``heads`` heads of ``head_dim``.
+    ``latent``: one vector of ``head_dim`` that is key and value at once (``heads`` is 1). ``cross``: keys and values over encoder
     outputs, written once. ``state``: ``state_bytes`` per sequence, whatever its length.
     """
 
@@ -68,6 +68,7 @@ class Batch:
     query_start: Tensor  # [S + 1] int32
     logits_index: Tensor  # [L] int64
     groups: list[GroupView]
+    long: Tensor | None = None  # [T] int64: 1 for tokens of sequences beyond the model's ``long_after``
 
 
 class World(Protocol):
@@ -142,6 +143,14 @@ class Model(nn.Module):
     def __init__(self, config: Mapping[str, Any], ctx: ModelContext) -> None:
         super().__init__()
         self.ctx = ctx
+
+    @property
+    def long_after(self) -> int | None:
+        """Length in tokens beyond which a sequence is computed another way, from its start; None: there is no such.
+
+        Sequences that grow beyond it are computed again, and ``batch.long`` says whose tokens are which (longrope).
+        """
+        return None
 
     def cache_layers(self) -> list[CacheLayer]:
         """What each caching layer keeps, in the order of ``caching_modules``."""

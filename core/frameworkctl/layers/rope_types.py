@@ -62,8 +62,9 @@ def _yarn(rope: Rope, dim: int) -> Frequencies:
     multiplier = rope.get("attention_factor")
     if multiplier is None:
         mscale, all_dim = rope.get("mscale"), rope.get("mscale_all_dim")
-        both = bool(mscale and all_dim)
-        multiplier = yarn_mscale(factor, mscale) / yarn_mscale(factor, all_dim) if both else yarn_mscale(factor)
+        multiplier = yarn_mscale(factor)
+        if mscale and all_dim:
+            multiplier = yarn_mscale(factor, mscale) / yarn_mscale(factor, all_dim)
     return inverse / factor * ramp + inverse * (1 - ramp), float(multiplier)
 
 

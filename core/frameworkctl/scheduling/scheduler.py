@@ -28,6 +28,7 @@ class Limits(msgspec.Struct, frozen=True):
     max_tokens: int
     long_prefill: int = 0  # 0: no limit
     watermark: float = 0.0
+    long_after: int | None = None  # tokens of a sequence, beyond which a model computes all of them another way
 
 
 class Step(msgspec.Struct):
@@ -124,6 +125,10 @@ class Scheduler:
             count = self._share(seq, seq.wanted, budget)
             if count <= 0:
                 continue
+            if self._outgrown(seq):
+                if seq.computed == seq.committed and not seq.pending:
+                    self._preempt(seq)
+                continue
             while not self.cache.extend(seq, seq.computed + count):
                 victim = self._victim(seq)
                 if victim is seq and seq.computed > seq.committed:
@@ -151,6 +156,8 @@ class Scheduler:
                     return
                 if not self._ready(seq):
                     continue
+                if self._outgrown(seq):
+                    seq.become_long()
                 hit = self.cache.lookup(seq)
                 count = self._share(seq, seq.wanted_after(hit.length), budget)
                 if count <= 0:
@@ -162,6 +169,10 @@ class Scheduler:
                     self._preempt(idle)
                 planned[seq.id] = (seq, count)
                 budget -= count
+
+    def _outgrown(self, seq: Sequence) -> bool:
+        """What it has in the cache was computed for a short sequence, and it is long now: it has to begin again."""
+        return self.limits.long_after is not None and not seq.long and seq.known > self.limits.long_after
 
     @property
     def _full(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from enum import IntEnum
 
@@ -27,7 +28,7 @@ class Sequence:
     __slots__ = (
         "arrival", "cached_tokens", "chain", "chain_root", "committed", "computed", "cross_digest", "cross_tokens",
         "epoch", "id", "index", "input_open", "kept", "known_to_runner",
-        "leader", "limit", "params", "pending", "priority",
+        "leader", "limit", "long", "params", "pending", "priority",
         "prompt_len", "published", "request", "seed", "sent", "status", "tables", "tokens",
     )  # fmt: skip
 
@@ -67,6 +68,13 @@ class Sequence:
         self.known_to_runner = False
         self.chain_root = chain_root
         self.chain: list[bytes] = []
+        self.long = False  # beyond the length up to which the model computes the short way
+
+    def become_long(self) -> None:
+        """Its pages will hold something else than those of the same tokens in a short sequence."""
+        self.long = True
+        self.chain_root = hashlib.sha256(b"long" + self.chain_root).digest()
+        self.chain = []
 
     @property
     def known(self) -> int:

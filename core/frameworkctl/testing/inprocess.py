@@ -71,8 +71,9 @@ class InProcessEngine:
             prefix_caching=prefix_caching,
         )  # fmt: skip
         limits = Limits(
-            self.options.max_num_seqs, self.options.max_num_batched_tokens, self.options.long_prefill_token_threshold
-        )
+            self.options.max_num_seqs, self.options.max_num_batched_tokens, self.options.long_prefill_token_threshold,
+            long_after=self.built.long_after,
+        )  # fmt: skip
         self.scheduler = Scheduler(self.cache, policy or FirstComeFirstServed(), limits)
         self.overlap = overlap
         self._ids = itertools.count(1)
