@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import subprocess
@@ -15,6 +14,7 @@ import msgspec
 from .. import __version__
 from ..plugins.selection import split
 from . import machine
+from .arguments import Parser
 from .machine import Finding
 from .sources import peek
 
@@ -25,9 +25,7 @@ MARKS = {"ok": "ok    ", "note": "note  ", "broken": "BROKEN"}
 
 def run(argv: list[str]) -> int:
     """Print the report; exit status 1 when something is broken that the server needs."""
-    parser = argparse.ArgumentParser(
-        prog="frameworkctl doctor", description="Look at what the server needs, and say what is wrong."
-    )
+    parser = Parser(prog="frameworkctl doctor", description="Look at what the server needs, and say what is wrong.")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--plugins", action="append", help="the list that serve would get")
     parser.add_argument("--config", help="the config file that serve would get")

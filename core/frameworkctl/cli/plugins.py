@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from ..errors import ConfigError
@@ -10,14 +9,13 @@ from ..plugins import PluginHost, discover, select
 from ..plugins.discovery import stale_builtins
 from ..plugins.report import as_json, as_table
 from ..plugins.selection import split
+from .arguments import Parser
 from .sources import peek
 
 
 def run(argv: list[str]) -> int:
     """Load everything that is on, print the report; exit status 1 when something failed."""
-    parser = argparse.ArgumentParser(
-        prog="frameworkctl plugins", description="Show every plugin and what became of it."
-    )
+    parser = Parser(prog="frameworkctl plugins", description="Show every plugin and what became of it.")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--plugins", action="append", help="the list that serve would get")
     parser.add_argument("--config", help="the config file that serve would get")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
+from .arguments import Parser
 from .client import Client, ServerError
 
 BLOCK = '"""'
@@ -18,7 +19,7 @@ _HARMLESS = {c: "\ufffd" for c in (*range(32), *range(127, 160)) if chr(c) not i
 
 def parser(name: str, description: str) -> argparse.ArgumentParser:
     """With the options that both commands have."""
-    made = argparse.ArgumentParser(prog=f"frameworkctl {name}", description=description, allow_abbrev=False)
+    made = Parser(prog=f"frameworkctl {name}", description=description)
     made.add_argument("--url", default="http://127.0.0.1:8000", help="the server (default: %(default)s)")
     made.add_argument(
         "--api-key", default=os.environ.get("FRAMEWORKCTL_API_KEY") or os.environ.get("OPENAI_API_KEY"), metavar="KEY",

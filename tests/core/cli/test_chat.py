@@ -114,6 +114,12 @@ class TestErrors:
     def test_no_url(self, url: str, program: Program) -> None:
         assert self.line(program("chat", "-q", "Hi", "--url", url)) == f"--url: {url!r} is not http://HOST:PORT"
 
+    @pytest.mark.parametrize("args", [("--max-tokens", "many"), ("--max", "3"), ("Hi",), ("--model",)])
+    def test_no_such_option(self, args: tuple[str, ...], program: Program) -> None:
+        line = self.line(program("chat", *args))
+        assert args[0] in line
+        assert line.endswith("(see frameworkctl chat --help)")
+
     def test_what_the_server_says(self, fake: FakeServer, program: Program) -> None:
         fake.status = 400
         done = program("chat", typed="one\ntwo")
