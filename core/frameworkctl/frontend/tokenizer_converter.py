@@ -12,6 +12,7 @@ from typing import Any
 from .tokenizer_forms import REASON, TOKENIZER, TOKENS
 
 NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.sendmsg")
+CLASS = re.compile(r"(?!Auto)\w+(Tokenizer|TokenizerFast|Backend)")
 TIKTOKEN = re.compile(rb"[A-Za-z0-9+/]+=* \d+\r?\n")
 # What a tekken vocabulary calls its tokens, where no json file says it
 TEKKEN_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
@@ -29,6 +30,7 @@ def convert(source: Path, made: Path) -> None:
     """
     for model in source.glob("*.model"):
         _check_model(model)
+    _check_class(source)
     tokenizer = _load(source)
     backend = getattr(tokenizer, "backend_tokenizer", None)
     kind = type(tokenizer).__name__
@@ -57,6 +59,14 @@ def _load(source: Path) -> Any:
         if "trust_remote_code" in str(e):
             raise Refused("its tokenizer is code in the checkpoint, which is never run") from e
         raise
+
+
+def _check_class(source: Path) -> None:
+    """transformers would load whatever of its classes is named, and models with it."""
+    for file in (source / "tokenizer_config.json", source / "config.json"):
+        name = json.loads(file.read_text(encoding="utf-8")).get("tokenizer_class") if file.is_file() else None
+        if name is not None and not CLASS.fullmatch(str(name)):
+            raise Refused(f"{file.name} names {name!r}, which is no class of a tokenizer")
 
 
 def _check_model(model: Path) -> None:
