@@ -1,0 +1,171 @@
+"""The program behind ``frameworkctl models check``: a checkpoint in an engine, and in transformers.
+
+Reads a ``Request`` as JSON from stdin and writes a ``Report`` to stdout.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from safetensors import safe_open
+
+from ..errors import ConfigError
+from ..execution.weights import weight_files
+from ..frontend.checkpoint import read_checkpoint
+from ..frontend.hub import locate
+from ..interfaces.engine import CacheLayer
+from ..interfaces.model import FALLBACK
+from ..params import SamplingParams
+from ..plugins import PluginHost, discover, select
+from ..plugins.architectures import choose
+from .inprocess import InProcessEngine
+
+PROMPT, TOKENS = 24, 16
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}  # of the largest logit
+
+
+class Request(msgspec.Struct):
+    """What to check, and how to run it: as the options of ``serve``."""
+
+    model: str
+    model_impl: str = "auto"
+    dtype: str = "auto"
+    device: str = "auto"
+    plugins: list[str] = []
+
+
+class Window(msgspec.Struct):
+    window: int
+    layers: int
+
+
+class Cache(msgspec.Struct):
+    """What a sequence keeps: bytes per token by dtype over all layers, and per sequence."""
+
+    bytes_per_token: dict[str, int]
+    windows: list[Window]
+    state_bytes: int
+
+
+class Comparison(msgspec.Struct):
+    """With transformers on the same weights, in the same dtype. ``reason``: why there is none.
+
+    ``agrees``: logits differ by no more than rounding explains, and every token was, by that much, transformers' best.
+    """
+
+    agrees: bool = False
+    tokens: int = TOKENS
+    difference: float = 0.0
+    largest: float = 0.0
+    agreeing: int = 0
+    reason: str | None = None
+
+
+class Report(msgspec.Struct):
+    """``ok``: it runs, and agrees with transformers. ``error``: why it does not run."""
+
+    ok: bool
+    error: str | None = None
+    architecture: str = ""
+    implementation: str = ""
+    plugin: str = ""
+    tasks: list[str] = []
+    dtype: str = ""
+    stored_dtype: str = ""
+    device: str = ""
+    backend: str = ""
+    parameters: int = 0
+    max_model_len: int = 0
+    cache: Cache | None = None
+    comparison: Comparison | None = None
+
+
+def check(request: Request) -> Report:
+    """Raises ConfigError where the model does not run."""
+    host = PluginHost.from_selection(select(discover(), request.plugins))
+    host.load_eager()
+    folder = locate(request.model, {name: r.spec for name, r in host.registry.checkpoints.items()})
+    choice = choose(host, read_checkpoint(folder), request.model_impl)
+    engine = InProcessEngine(
+        folder, model_impl=request.model_impl, plugins=request.plugins, max_model_len=PROMPT + TOKENS, max_num_seqs=1,
+        dtype=request.dtype, device=request.device,
+    )  # fmt: skip
+    vocab = choice.info.vocab_size
+    prompt = [(7 + 7919 * i) % vocab for i in range(min(PROMPT, engine.max_model_len - 1))]
+    engine.record_logits = True
+    [output] = engine.generate([prompt], SamplingParams(max_tokens=TOKENS, temperature=0.0, ignore_eos=True))
+    layers, ctx = engine.runner.model.cache_layers(), engine.runner.model.ctx
+    logits = torch.stack(engine.logits[1]).float()
+    report = Report(
+        ok=False, architecture=choice.info.architecture,
+        implementation="native" if choice.native else f"through the fallback {choice.name.removeprefix(FALLBACK)}",
+        plugin=choice.registered.plugin.origin, tasks=sorted(choice.info.tasks), dtype=engine.built.dtype,
+        stored_dtype=choice.info.dtype, device=engine.built.device, backend=engine.built.backend,
+        parameters=_parameters(folder), max_model_len=choice.info.max_model_len, cache=_cache(layers),
+    )  # fmt: skip
+    del engine
+    report.comparison = _compare(folder, prompt, output, logits, ctx.dtype, ctx.device)
+    report.ok = report.comparison.agrees
+    return report
+
+
+def _parameters(folder: Path) -> int:
+    """Numbers in the weight files."""
+    total = 0
+    for file in weight_files(folder):
+        with safe_open(file, framework="pt") as shard:
+            for name in shard.keys():  # noqa: SIM118  not a dict
+                total += int(torch.Size(shard.get_slice(name).get_shape()).numel())
+    return total
+
+
+def _cache(layers: list[CacheLayer]) -> Cache:
+    windows = [layer.window for layer in layers if layer.window is not None]
+    return Cache(
+        {str(d).removeprefix("torch."): sum(layer.token_bytes(d) for layer in layers) for d in DTYPES},
+        [Window(w, windows.count(w)) for w in sorted(set(windows))],
+        sum(layer.state_bytes for layer in layers),
+    )
+
+
+def _compare(
+    folder: Path, prompt: list[int], output: list[int], logits: torch.Tensor, dtype: torch.dtype, device: torch.device
+) -> Comparison:
+    """``logits [tokens, vocab]`` float32 are the engine's."""
+    from transformers import AutoModelForCausalLM
+
+    auto: Any = AutoModelForCausalLM
+    try:
+        model = auto.from_pretrained(folder, dtype=dtype, attn_implementation="eager", trust_remote_code=False)
+        with torch.inference_mode():
+            ids = torch.tensor([prompt + output], device=device)
+            want = model.eval().to(device)(ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
+    except (ImportError, KeyError, OSError, RuntimeError, ValueError) as e:
+        first = str(e).strip().partition("\n")[0]
+        return Comparison(reason=f"transformers cannot run it: {type(e).__name__}: {first}")
+    if want.shape != logits.shape:
+        return Comparison(reason=f"logits are {tuple(logits.shape)}, transformers' {tuple(want.shape)}")
+    largest, difference = float(want.abs().max()), float((logits - want).abs().max())
+    behind = want.amax(dim=-1) - want.gather(1, torch.tensor(output, device=device)[:, None])[:, 0]
+    limit = TOLERANCE[dtype] * max(largest, 1e-6)
+    agrees = difference <= limit and float(behind.max()) <= 2 * limit  # False for NaN
+    return Comparison(agrees, len(output), difference, largest, int((behind == 0).sum()))
+
+
+def main() -> int:
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
+    try:
+        report = check(request)
+    except ConfigError as e:
+        report = Report(ok=False, error=str(e))
+    sys.stdout.buffer.write(msgspec.json.encode(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
