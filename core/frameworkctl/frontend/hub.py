@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from ..errors import ConfigError
 from ..interfaces import CheckpointSpec
 from .hub_progress import download_progress
+from .tokenizer_forms import VOCABULARIES
 
-# What serving needs: json files, templates, tokenizers, weights. No pickles, no code, no other frameworks' weights.
-NEEDED = ("*.json", "*.jinja", "*.safetensors", "tokenizer.model", "*.tiktoken", "merges.txt", "vocab.txt")
-LEFT_OUT = ("original/*", "onnx/*", "openvino/*", "*.gguf")
+# What serving needs: json files, templates, weights. No pickles, no code, no other frameworks' weights, none twice;
+# and no vocabulary where there is a tokenizer.json.
+NEEDED = ("*.json", "*.jinja", "*.safetensors")
+LEFT_OUT = ("original/*", "onnx/*", "openvino/*", "*.gguf", "consolidated*.safetensors")
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
 
 
@@ -50,12 +53,13 @@ def _download(repo: str, revision: str | None, download_dir: str | None, token: 
 
     try:
         with download_progress(repo, download_dir):
-            return Path(
-                snapshot_download(
-                    repo, revision=revision, cache_dir=download_dir, token=token,
-                    allow_patterns=list(NEEDED), ignore_patterns=list(LEFT_OUT),
-                )
-            )  # fmt: skip
+            fetch = partial(snapshot_download, repo, cache_dir=download_dir, token=token)
+            left_out = [*LEFT_OUT, *VOCABULARIES]
+            folder = Path(fetch(revision=revision, allow_patterns=list(NEEDED), ignore_patterns=left_out))
+            if not (folder / "tokenizer.json").is_file():
+                # The folder is called as its commit, so that these are of the same, whatever is pushed meanwhile
+                fetch(revision=folder.name, allow_patterns=list(VOCABULARIES), ignore_patterns=list(LEFT_OUT))
+            return folder
     except hub.GatedRepoError as e:
         raise ConfigError(f"{repo}: access has to be asked for on the Hub first (--hf-token)") from e
     except hub.RepositoryNotFoundError as e:
