@@ -15,6 +15,17 @@ MAX_STOP_STRINGS = 4
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
+class Grammar(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A constraint as it travels: checked, and written down for the engine's compiler.
+
+    Made by ``ServedModel.sampling`` of an ``interfaces.Constraint``, whose ``param`` and ``after`` it keeps.
+    """
+
+    text: str
+    param: str
+    after: tuple[int, ...] = ()
+
+
 class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     """How to turn logits into tokens, and when to stop.
 
@@ -44,6 +55,7 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     spaces_between_special_tokens: bool = True
     logprobs: int | None = None
     logit_bias: dict[int, float] | None = None
+    grammar: Grammar | None = None  # what the output must match
     processors: dict[str, bytes] | None = None  # logits processors of plugins: name -> their params, as JSON
 
     @property

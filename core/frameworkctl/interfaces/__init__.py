@@ -36,6 +36,7 @@ from .markers import API_VERSION, Register, hookimpl
 from .model import Checkpoint, CheckpointSpec, ModelInfo, ModelSpec
 from .observation import EngineEvent, RequestFinished, RequestReceived
 from .scheduling import Load, Policy, PolicySpec, RequestView
+from .structured import Constraint, GrammarCompiler, GrammarContext, Matcher, StructuredOutputSpec
 
 __all__ = [
     "API_VERSION",
@@ -45,6 +46,7 @@ __all__ = [
     "CheckpointSpec",
     "CommandSpec",
     "ConfigError",
+    "Constraint",
     "Endpoint",
     "EngineError",
     "EngineEvent",
@@ -52,9 +54,12 @@ __all__ = [
     "FinishReason",
     "Formatter",
     "GenerateItem",
+    "GrammarCompiler",
+    "GrammarContext",
     "Load",
     "LogitsProcessor",
     "LogitsProcessorSpec",
+    "Matcher",
     "ModelInfo",
     "ModelSpec",
     "OptionSpec",
@@ -80,6 +85,7 @@ __all__ = [
     "Session",
     "Socket",
     "SocketClosed",
+    "StructuredOutputSpec",
     "TokenLogprob",
     "Tokenizer",
     "Usage",

@@ -1,0 +1,111 @@
+"""Structured output: how a request says what its output must look like, and what holds the engine to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import msgspec
+
+from .markers import API_VERSION
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ConstraintKind = Literal["json", "json_object", "regex", "choice", "grammar", "structural_tag"]
+
+
+class Constraint(msgspec.Struct, frozen=True, kw_only=True):
+    """What an output must look like, in a request's words. ``ServedModel.sampling`` takes it as ``constraint``.
+
+    ``value`` is a JSON Schema (``json``: as JSON text, an object or a boolean), a pattern the whole output matches
+    (``regex``), texts one of which is the output (``choice``), a grammar in Lark (start rule ``start``) or EBNF (start
+    rule ``root``), or free text with constrained regions (``structural_tag``: an object or JSON text); None for
+    ``json_object``. ``param`` is the field that errors name.
+
+    ``after`` is a run of token ids: the constraint begins behind its first occurrence in the output, and nothing before
+    is held to anything (the end of a reasoning part). Empty: from the first token on.
+    """
+
+    kind: ConstraintKind
+    value: Any = None
+    param: str = "structured_outputs"
+    any_whitespace: bool = True  # False: compact JSON only
+    additional_properties: bool = True  # False: objects whose schema does not say so have no others
+    whitespace_pattern: str | None = None  # a regular expression for what stands between the tokens of JSON
+    after: tuple[int, ...] = ()
+
+
+class StructuredOutputSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A way to constrain outputs, chosen by its name with ``--structured-output NAME``.
+
+    ``prepare`` (server side, in a worker thread, without torch) checks a constraint and writes it down as a text for
+    ``implementation`` (``package.module:Class``, a ``GrammarCompiler``, engine side). It raises ValueError, with words
+    for the client, for what it cannot do. It must not need long: a request waits for it, and nothing stops it.
+    """
+
+    name: str
+    prepare: Callable[[Constraint], str]
+    implementation: str
+    api_version: int = API_VERSION
+
+
+class GrammarContext(msgspec.Struct, frozen=True, kw_only=True):
+    """Given to a compiler once, at the first constrained request.
+
+    ``tokenizer`` is the content of a tokenizer.json; ``vocab_size`` that of the logits, which may be more than the
+    tokenizer has.
+    """
+
+    tokenizer: str
+    vocab_size: int
+    eos_token_ids: Sequence[int]
+    threads: int
+    options: Mapping[str, Any]
+
+
+class Matcher(ABC):
+    """Where one output stands in its grammar."""
+
+    @abstractmethod
+    def accept(self, token: int) -> bool:
+        """Go on by a token; False where the grammar has no place for it, or the matcher failed."""
+
+    @property
+    @abstractmethod
+    def may_end(self) -> bool:
+        """The output is complete as it is."""
+
+    @property
+    @abstractmethod
+    def must_end(self) -> bool:
+        """It is complete, and nothing can follow."""
+
+    @abstractmethod
+    def copy(self) -> Matcher:
+        """Another one at the same place."""
+
+
+class GrammarCompiler(ABC):
+    """Makes matchers, and masks of what may come next. One per engine."""
+
+    api_version: ClassVar[int] = API_VERSION
+
+    def __init__(self, ctx: GrammarContext) -> None:
+        self.ctx = ctx
+
+    @abstractmethod
+    def compile(self, grammar: str) -> Matcher:
+        """A matcher at the start of a grammar that ``prepare`` wrote. Runs in a thread beside the engine's steps.
+
+        Raises:
+            ValueError: it cannot be, or is too large; the request ends with HTTP 400 and these words.
+        """
+
+    @abstractmethod
+    def fill(self, matchers: Sequence[Matcher], masks: NDArray[np.int32]) -> list[str | None]:
+        """Write ``masks [n, ceil(vocab_size / 32)]``: bit b of word w of row i is 1 where token ``32 w + b`` may follow
+        in matcher i. End tokens need no bits: core sets them where ``may_end``. Returns per matcher why it failed.
+        """
