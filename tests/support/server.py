@@ -92,15 +92,17 @@ class RunningServer:
 
 
 def start_server(
-    args: Sequence[str], *, env: dict[str, str] | None = None, wait: bool = True, program: str | None = None
-) -> RunningServer:
+    args: Sequence[str], *, env: dict[str, str] | None = None, wait: bool = True, program: str | None = None,
+    cwd: Path | None = None,
+) -> RunningServer:  # fmt: skip
     """``frameworkctl serve ARGS`` on a free port."""
     log = Path(tempfile.mkstemp(prefix="frameworkctl-", suffix=".log")[1])
     command = [program or str(Path(sys.executable).with_name("frameworkctl")), "serve", *args, "--port", "0"]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}
-        )
+            command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})},
+            cwd=cwd,
+        )  # fmt: skip
     running = RunningServer(process, _port(process, log), log)
     if wait:
         running.wait()

@@ -63,7 +63,7 @@ def examine(words: list[str]) -> Iterator[Finding]:
 
 def torch_facts(words: list[str]) -> tuple[dict[str, Any], str | None]:
     """What a child process finds with torch; or why it does not."""
-    command = [sys.executable, "-m", PROBE, *words]
+    command = [sys.executable, "-P", "-m", PROBE, *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_TIMEOUT, check=False)
     except subprocess.TimeoutExpired:

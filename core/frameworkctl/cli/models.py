@@ -69,8 +69,8 @@ def _line(row: Mapping[str, str], width: int) -> str:
 def _check(args: argparse.Namespace, words: list[str]) -> int:
     given = {name: getattr(args, name) for name in ("model", "model_impl", "dtype", "device")}
     done = subprocess.run(
-        [sys.executable, "-m", CHECK], input=json.dumps({**given, "plugins": words}), capture_output=True, text=True,
-        check=False,
+        [sys.executable, "-P", "-m", CHECK], input=json.dumps({**given, "plugins": words}), capture_output=True,
+        text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         raise ConfigError(f"the check ended with status {done.returncode}:\n{done.stderr[-4000:]}")
