@@ -61,7 +61,8 @@ def test_ctrl_c_stops_the_answer_and_the_server(tmp_path: Path) -> None:
     """An answer of 16,000 tokens is stopped at its first ones; the conversation goes on."""
     folder = make_checkpoint("qwen2", tmp_path / "long", max_position_embeddings=16384)
     (tmp_path / "endless.py").write_text(ENDLESS)
-    server = start_server([str(folder), "--plugins", str(tmp_path / "endless.py")])
+    args = ["--plugins", str(tmp_path / "endless.py"), "--kv-cache-memory-bytes", "64M"]
+    server = start_server([str(folder), *args])
     try:
         with Terminal([FRAMEWORKCTL, "chat", "--url", server.url], environment()) as terminal:
             terminal.expect("> ")
