@@ -52,7 +52,8 @@ def register_models(register: Register[ModelSpec]) -> None:
     """Register model architectures.
 
     When: once, in the server and in the engine, and only if an entry point of the plugin in ``frameworkctl.models`` has
-    the name of the architecture to serve, or is called ``fallback.NAME`` and nobody has it. Arguments: ``register(ModelSpec(...))``. Failure: as above. Since: 0.1.
+    the name of the architecture to serve, or is called ``fallback.NAME`` and nobody has it. Arguments:
+    ``register(ModelSpec(...))``. Failure: as above. Since: 0.1.
     """
 
 
