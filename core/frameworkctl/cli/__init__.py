@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Sequence
 
 from ..errors import ConfigError
+from ..suggestions import did_you_mean
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,9 +46,7 @@ def _dispatch(words: list[str]) -> int:
         return commands[words[0]].spec.run(words[1:])
     if problem is not None:
         raise problem  # the command may be that plugin's
-    close = difflib.get_close_matches(words[0], commands, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ConfigError(f"unknown command {words[0]!r}{hint} (see frameworkctl --help)")
+    raise ConfigError(f"unknown command {words[0]!r}{did_you_mean(words[0], commands)} (see frameworkctl --help)")
 
 
 def _help(commands: dict[str, str]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..config import ModelOptions, NamedModel
 from ..errors import ConfigError
+from ..suggestions import did_you_mean
 from .fields import Field, convert
 from .sources import plain_keys
 
@@ -77,6 +77,4 @@ def refuse_unknown(given: Mapping[str, Any], known: Sequence[str]) -> None:
     """Raises ConfigError for a key of the config file that no option has, with the nearest one."""
     for key in given:
         if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ConfigError(f"--config: unknown option {key!r}{hint}")
+            raise ConfigError(f"--config: unknown option {key!r}{did_you_mean(key, known)}")

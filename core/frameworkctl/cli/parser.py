@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -11,6 +10,7 @@ from typing import Any, NoReturn
 from ..config import ModelOptions, Options, ServerOptions
 from ..errors import ConfigError
 from ..interfaces import OptionSpec
+from ..suggestions import did_you_mean
 from .fields import Field, convert, fields_of, plugin_field
 from .model_list import named_models, refuse_unknown
 from .sources import from_environment, read_file, with_dashes
@@ -70,9 +70,7 @@ def parse_known(parser: argparse.ArgumentParser, argv: Sequence[str]) -> dict[st
         wrong = rest[0].partition("=")[0]
         word = next((typed for typed in words if with_dashes([typed])[0] == wrong), wrong)
         known = [s for a in parser._actions for s in a.option_strings if s.startswith("--")]
-        close = difflib.get_close_matches(wrong, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise ConfigError(f"unknown option {word!r}{hint}")
+        raise ConfigError(f"unknown option {word!r}{did_you_mean(wrong, known)}")
     return vars(namespace)
 
 

@@ -38,8 +38,8 @@ class CacheLayer:
     """What one layer keeps per sequence. Layers that are equal share a group of pages.
 
     ``full`` and ``window`` (the last ``window`` tokens): keys and values of ``heads`` heads of ``head_dim``.
-    ``latent``: one vector of ``head_dim`` that is key and value at once (``heads`` is 1). ``cross``: keys and values over encoder
-    outputs, written once. ``state``: ``state_bytes`` per sequence, whatever its length.
+    ``latent``: one vector of ``head_dim`` that is key and value at once (``heads`` is 1). ``cross``: keys and values
+    over encoder outputs, written once. ``state``: ``state_bytes`` per sequence, whatever its length.
     """
 
     kind: CacheKind

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import importlib_metadata
 import msgspec
-from packaging.requirements import InvalidRequirement, Requirement
 
 from .. import __version__
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 MODELS = "frameworkctl.models"
 ENDPOINTS = "frameworkctl.endpoints"
@@ -52,7 +54,7 @@ def discover() -> list[Candidate]:
     found_dists: Any = importlib_metadata.distributions()
     for dist in found_dists:
         try:
-            name = normalize(dist.metadata["Name"])
+            name = normalize(_name(dist))
             if name in seen:
                 continue  # shadowed by one that comes earlier on the path
             found = _of_distribution(name, dist)
@@ -70,6 +72,13 @@ def _of_distribution(name: str, dist: importlib_metadata.Distribution) -> list[C
         if entry.group in GROUPS:
             by_object.setdefault((entry.group, entry.value.partition("[")[0].strip()), []).append(entry)
     return [_candidate(group, name, value, entries, dist) for (group, value), entries in by_object.items()]
+
+
+def _name(dist: importlib_metadata.Distribution) -> str:
+    """The whole metadata of a hundred installed packages take a third of a second to parse."""
+    text = dist.read_text("METADATA") or dist.read_text("PKG-INFO") or ""
+    found = re.search(r"^Name:[ \t]*(\S+)", text, re.MULTILINE)
+    return found[1] if found else str(dist.metadata["Name"])
 
 
 def _where(dist: importlib_metadata.Distribution) -> str:
@@ -98,6 +107,8 @@ def _candidate(
 
 
 def _requirements(dist: importlib_metadata.Distribution) -> list[Requirement]:
+    from packaging.requirements import InvalidRequirement, Requirement
+
     out = []
     for line in dist.requires or ():
         try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from ..errors import ConfigError
+from ..suggestions import did_you_mean
 from .discovery import BACKENDS, CHECKPOINTS, ENDPOINTS, MODELS, PLUGINS, Candidate, normalize
 
 ESSENTIAL = frozenset({(ENDPOINTS, "service"), (PLUGINS, "commands"), (PLUGINS, "policies")})
@@ -108,6 +108,4 @@ def _matching(candidates: Sequence[Candidate], word: str) -> list[Candidate] | N
     if "." in word or ":" in word:
         return None
     known = sorted({n for c in candidates for n in c.names} | {c.distribution for c in candidates})
-    close = difflib.get_close_matches(word, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ConfigError(f"--plugins: no plugin or distribution called {word!r} is installed{hint}")
+    raise ConfigError(f"--plugins: no plugin or distribution called {word!r} is installed{did_you_mean(word, known)}")

@@ -146,7 +146,7 @@ class TestSpelling:
         for argv in ([flag], [flag, "7"], [f"{flag}=7"]):
             with pytest.raises(ConfigError) as caught:
                 load(*argv)
-            assert f"unknown option {flag!r}; did you mean {hint}?" in str(caught.value)
+            assert f"unknown option {flag!r}; did you mean {hint!r}?" in str(caught.value)
 
     def test_an_unknown_flag_near_nothing(self) -> None:
         with pytest.raises(ConfigError, match=r"^unknown option '--zzzzzzzz'$"):

@@ -22,7 +22,7 @@ from support.programs import FRAMEWORKCTL, MARK, Run, environment, frameworkctl,
 
 GONE = 30.0  # seconds in which what was left behind must have noticed
 MISTAKES: dict[str, tuple[list[str], str]] = {
-    "unknown flag": (["--prot", "1"], "unknown option '--prot'; did you mean --port?"),
+    "unknown flag": (["--prot", "1"], "unknown option '--prot'; did you mean '--port'?"),
     "bad value": (["--max-num-seqs", "0"], "--max-num-seqs: Expected `int` >= 1, got '0'"),
     "bad log level": (["--log-level", "loud"], "--log-level: Invalid enum value 'loud', got 'loud'"),
     "missing folder": (["/no/such/folder"], "there is no model folder '/no/such/folder'"),

@@ -143,7 +143,7 @@ class TestStale:
         lines = ["[project]", 'name = "frameworkctl"']
         for group in discovery.GROUPS:
             lines.append(f'[project.entry-points."{group}"]')
-            lines += [f'{n} = "{c.value}"' for c in discover() if c.builtin and c.group == group for n in c.names]
+            lines += [f'"{n}" = "{c.value}"' for c in discover() if c.builtin and c.group == group for n in c.names]
         return "\n".join(lines)
 
     def test_nothing_to_say(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
