@@ -117,6 +117,7 @@ def test_a_window_that_only_a_mask_would_apply_is_refused() -> None:
 
     check_windows(LlamaConfig(), [None, None])
     check_windows(MistralConfig(sliding_window=8), [8, 8])
+    check_windows(MistralConfig(sliding_window=8, max_position_embeddings=8), [None, None])
     with pytest.raises(ConfigError, match="layer 0 should see a window of 8 tokens, its module asks for None"):
         check_windows(MistralConfig(sliding_window=8), [None, None])
     mixed = MistralConfig(sliding_window=8)

@@ -38,6 +38,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "doge": ({}, "model.layers.0.self_attn makes an attention mask of its own"),
     "falcon": ({}, "FalconForCausalLM does not use transformers' attention interface"),
     "mamba": ({}, "MambaForCausalLM takes no position_ids"),
+    "qwen2_moe": (  # whose windows are in a mask only
+        {"num_experts": 4, "use_sliding_window": True, "sliding_window": 24, "max_window_layers": 1, **_EXPERTS},
+        "layer 0 should see a window of 24 tokens, its module asks for None",
+    ),
     "roberta": ({}, "roberta.encoder.layer.0.attention.self looks at tokens to come"),
     "xglm": (
         {"d_model": 64, "ffn_dim": 128, "num_layers": 3, "attention_heads": 4},

@@ -106,21 +106,20 @@ def _short(items: list[str]) -> str:
 
 def check_windows(config: Any, windows: list[int | None]) -> None:
     """Hold what modules asked for against what the configuration says: some apply a window in a mask only, which a
-    paged cache has not.
+    paged cache has not. A window as long as the context is none.
 
     Raises:
         ConfigError: they differ.
     """
     text = config.get_text_config()
-    window = getattr(text, "sliding_window", None)
-    types = getattr(text, "layer_types", None)
+    window, types = getattr(text, "sliding_window", None), getattr(text, "layer_types", None)
     if types and len(types) == len(windows):
         wanted = [window if kind == "sliding_attention" else None for kind in types]
     elif window and getattr(text, "use_sliding_window", True) and not any(windows):
         wanted = [window] * len(windows)
     else:
         return
-    wrong = [i for i, (asked, want) in enumerate(zip(windows, wanted, strict=True)) if asked != want]
-    if wrong:
-        i = wrong[0]
-        raise ConfigError(f"layer {i} should see a window of {wanted[i]} tokens, its module asks for {windows[i]}")
+    longest = getattr(text, "max_position_embeddings", None) or float("inf")
+    for i, (asked, want) in enumerate(zip(windows, wanted, strict=True)):
+        if asked != want and min(asked or longest, want or longest) < longest:
+            raise ConfigError(f"layer {i} should see a window of {want} tokens, its module asks for {asked}")
