@@ -91,7 +91,8 @@ def test_a_command_of_a_plugin(dists: FakeDists, program: Program) -> None:
     dists.add("acme", {"plugins": {"acme": "acme.greet"}}, {"acme.greet": text})
     done = program("greet", "a", "--b", "c", plugins="acme")
     assert (done.status, done.out) == (3, "hello a --b c\n")
-    assert "greet    say hello" in program("--help", plugins="acme").out
+    helped = program("--help", plugins="acme").out
+    assert ["greet", "say", "hello"] in [line.split() for line in helped.splitlines()]
     assert program("greet").status == 2
 
 
