@@ -26,10 +26,12 @@ if TYPE_CHECKING:
         OutputFilter,
         Policy,
         PolicySpec,
+        ReasoningParserSpec,
         Register,
         RequestFinished,
         RequestReceived,
         ServedModel,
+        ToolParserSpec,
         Work,
     )
     from .interfaces.engine import Model, ModelContext
@@ -88,6 +90,23 @@ def register_policies(register: Register[PolicySpec]) -> None:
     """Register scheduling policies (``--scheduling-policy NAME``).
 
     When: once, in the server and in the engine. Arguments: ``register(PolicySpec(...))``. Failure: as above. Since:
+    0.1.
+    """
+
+
+@hookspec
+def register_tool_parsers(register: Register[ToolParserSpec]) -> None:
+    """Register formats of tool calls (``--tool-call-parser NAME``).
+
+    When: once at start-up, in the server. Arguments: ``register(ToolParserSpec(...))``. Failure: as above. Since: 0.1.
+    """
+
+
+@hookspec
+def register_reasoning_parsers(register: Register[ReasoningParserSpec]) -> None:
+    """Register formats of reasoning (``--reasoning-parser NAME``).
+
+    When: once at start-up, in the server. Arguments: ``register(ReasoningParserSpec(...))``. Failure: as above. Since:
     0.1.
     """
 

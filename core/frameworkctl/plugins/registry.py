@@ -20,7 +20,9 @@ if TYPE_CHECKING:
         ModelSpec,
         OptionSpec,
         PolicySpec,
+        ReasoningParserSpec,
         Route,
+        ToolParserSpec,
     )
     from .records import PluginRecord
 
@@ -148,6 +150,8 @@ class Registry:
         self.checkpoints: Shelf[CheckpointSpec] = Shelf("checkpoint", lambda s: (s.name,))
         self.logits_processors: Shelf[LogitsProcessorSpec] = Shelf("logits processor", lambda s: (s.name,))
         self.policies: Shelf[PolicySpec] = Shelf("policy", lambda s: (s.name,))
+        self.tool_parsers: Shelf[ToolParserSpec] = Shelf("tool parser", lambda s: s.names)
+        self.reasoning_parsers: Shelf[ReasoningParserSpec] = Shelf("reasoning parser", lambda s: s.names)
         self.options: Shelf[OptionSpec] = Shelf("option", lambda s: (s.name,), _option_name)
         self.commands: Shelf[CommandSpec] = Shelf("command", lambda s: (s.name,))
 
