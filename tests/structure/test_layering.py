@@ -10,8 +10,8 @@ from support.source_tree import PACKAGES, Import, imports, modules
 OURS = tuple(PACKAGES.values())
 STDLIB = frozenset(sys.stdlib_module_names)
 ROOMS = ("cli", "server", "frontend", "engine", "scheduling", "execution", "layers", "interfaces", "plugins", "testing")
-FILES = ("hookspecs", "config", "params", "errors", "logs", "metrics")
-BASE = {"errors", "params", "config", "logs"}
+FILES = ("hookspecs", "config", "params", "errors", "logs", "metrics", "suggestions")
+BASE = {"errors", "params", "config", "logs", "suggestions"}
 MAY_IMPORT = {
     # What runs, over what it runs on, over what plugins see. "" is the package itself (its version).
     "__main__": {"cli"},
@@ -23,13 +23,14 @@ MAY_IMPORT = {
     "scheduling": {"interfaces", *BASE},
     "testing": {"execution", "scheduling", "frontend", "plugins", "interfaces", *BASE},  # nobody imports it but tests
     "layers": {"interfaces"},
-    "plugins": {"hookspecs", "interfaces", "errors", "config", ""},  # config: names that plugin options may not take
+    "plugins": {"hookspecs", "interfaces", "errors", "config", "suggestions", ""},  # config: names that plugin options may not take
     "interfaces": {"errors", "params", ""},
     "hookspecs": {"interfaces"},
     "config": {"errors"},
     "params": {"errors"},
     "errors": set(),
     "logs": set(),
+    "suggestions": set(),
     "metrics": {"errors"},
     "": set(),
 }
