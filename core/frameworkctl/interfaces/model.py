@@ -37,6 +37,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     max_model_len: int
     eos_token_ids: tuple[int, ...] = ()
     dtype: str = "float32"  # as the checkpoint says
+    overflows: frozenset[str] = frozenset()  # types whose range its activations leave: refused, and avoided by auto
     modalities: frozenset[str] = frozenset()
 
 

@@ -50,6 +50,8 @@ def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalMo
     checkpoint = read_checkpoint(folder)
     choice = choose(host, checkpoint, settings.model_impl)
     info = choice.info
+    if settings.dtype.replace("half", "float16") in info.overflows:
+        raise ConfigError(f"--dtype {settings.dtype}: the numbers of {info.architecture} leave its range; use bfloat16")
     if settings.max_model_len is not None and settings.max_model_len > info.max_model_len:
         raise ConfigError(f"--max-model-len {settings.max_model_len} is more than the model's {info.max_model_len}")
     tokenizer = load_tokenizer(folder, checkpoint.tokenizer_config, checkpoint.config.get("model_type"))
@@ -75,10 +77,11 @@ def _content_format(settings: ModelOptions, source: str | None) -> ContentFormat
 
 def engine_config(model: LocalModel, options: Options, engines: int) -> EngineConfig:
     """What the model's engine is started with."""
+    own_dtype = "bfloat16" if model.info.dtype in model.info.overflows else model.info.dtype
     own = EngineOptions(**{name: getattr(model.settings, name) for name in EngineOptions.__struct_fields__})
     return EngineConfig(
         name=model.name, folder=str(Path(model.root)), architecture=model.info.architecture,
-        checkpoint_dtype=model.info.dtype, max_model_len=model.max_model_len, vocab_size=model.info.vocab_size,
+        checkpoint_dtype=own_dtype, max_model_len=model.max_model_len, vocab_size=model.info.vocab_size,
         options=own, plugin_options=options.plugin_options, engines=engines, registered=model.choice.name,
     )  # fmt: skip
 
