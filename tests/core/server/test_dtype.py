@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from frameworkctl.config import ModelOptions, NamedModel, Options
+from frameworkctl.config import ModelOptions, NamedModel, Options, ServerOptions
 from frameworkctl.errors import ConfigError
 from frameworkctl.server.loading import engine_config, load_model
 from support.plugin_host import make_host
@@ -17,7 +17,8 @@ def load(folder: Path, **options: Any) -> str:
     """The type that the engine is told the checkpoint has."""
     host = make_host()
     named = NamedModel(source=str(folder), options=ModelOptions(**options))
-    return engine_config(load_model(named, Options(), host), Options(), 1).checkpoint_dtype
+    all_of_it = Options(server=ServerOptions(), models=[named])
+    return engine_config(load_model(named, all_of_it, host), all_of_it, 1).checkpoint_dtype
 
 
 def says_float16(folder: Path, to: Path) -> Path:
