@@ -1,0 +1,1 @@
+"""Formats of reasoning, a file for each."""

@@ -1,0 +1,22 @@
+"""Mistral's reasoning models: ``[THINK]...[/THINK]``."""
+
+from __future__ import annotations
+
+from frameworkctl.interfaces import ReasoningParserSpec, Register, hookimpl
+
+from ..parsing.reasoning_text import MarkedReasoningParser
+
+
+class MistralParser(MarkedReasoningParser):
+    """The model writes both markers, or answers without reasoning."""
+
+    start, end = "[THINK]", "[/THINK]"
+    assumed, repeat = False, True
+
+
+@hookimpl
+def register_reasoning_parsers(register: Register[ReasoningParserSpec]) -> None:
+    parser = MistralParser
+    register(
+        ReasoningParserSpec(name="mistral", parser=parser, end=parser.end, reasons=parser.reasons, special_tokens=True)
+    )

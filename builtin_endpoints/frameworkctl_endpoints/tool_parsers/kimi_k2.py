@@ -1,0 +1,63 @@
+"""Kimi K2: ``functions.name:0`` and JSON, between tokens of its own; that is also the id of the call."""
+
+from __future__ import annotations
+
+import re
+
+from frameworkctl.interfaces import CallFormat, FunctionTool, Register, ToolParserSpec, hookimpl
+
+from ..parsing.json_calls import call_arguments
+from ..parsing.reader import Steps
+from ..parsing.tool_text import MarkedToolParser
+
+FIRST, LAST = "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"
+BEGIN, ARGUMENTS, END = "<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>"
+_ID = re.compile(r"[\w.:\-]*")
+
+
+class KimiParser(MarkedToolParser):
+    """The wrapper around all calls may be missing."""
+
+    markers = (FIRST, BEGIN)
+
+    def section(self, marker: str) -> Steps[bool]:
+        reader = self.reader
+        if marker == FIRST:
+            yield from reader.spaces()
+            if not (yield from reader.take(BEGIN)):
+                return False
+        while True:
+            yield from reader.spaces()
+            call_id = yield from reader.run(_ID)
+            yield from reader.spaces()
+            if not name_of(call_id) or not (yield from reader.take(ARGUMENTS)):
+                return False
+            yield from reader.spaces()
+            if not (yield from call_arguments(self, name_of(call_id), call_id)):
+                return False
+            yield from reader.spaces()
+            yield from reader.take(END)
+            reader.hold()
+            yield from reader.spaces()
+            found = yield from reader.take(BEGIN, LAST)
+            if found != BEGIN:
+                return found == LAST
+
+
+def name_of(call_id: str) -> str:
+    """``functions.get_weather:0`` -> ``get_weather``."""
+    return call_id.partition(":")[0].removeprefix("functions.")
+
+
+def call_format(tool: FunctionTool) -> CallFormat:
+    begin = f"{BEGIN}functions.{tool.name}:0{ARGUMENTS}"
+    return CallFormat(begin=begin, end=END, trigger=FIRST, first=FIRST, last=LAST)
+
+
+@hookimpl
+def register_tool_parsers(register: Register[ToolParserSpec]) -> None:
+    register(
+        ToolParserSpec(
+            name="kimi_k2", aliases=("kimi",), parser=KimiParser, special_tokens=True, call_format=call_format
+        )
+    )
