@@ -12,6 +12,9 @@ from .errors import RequestError
 
 MAX_N = 16384
 MAX_STOP_STRINGS = 4
+MAX_BAD_WORDS = 128  # token sequences; each word is one or two
+MAX_BAD_WORD_TOKENS = 1024
+MAX_LOGPROB_TOKEN_IDS = 128
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
@@ -30,9 +33,9 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     """How to turn logits into tokens, and when to stop.
 
     Built by ``ServedModel.sampling``; valid by construction once ``validate`` has passed. ``max_tokens`` is what is
-    left after clamping to the context window. ``eos_token_ids`` end a sequence with stop reason null,
-    ``stop_token_ids`` with their own id as stop reason; ``ignore_eos`` empties the former. ``top_k`` 0 and
-    ``logprobs`` None mean off.
+    left after clamping to the context window; 0 computes the prompt and says nothing. ``eos_token_ids`` end a sequence
+    with stop reason null, ``stop_token_ids`` with their own id as stop reason; ``ignore_eos`` empties the former.
+    ``top_k`` 0 and ``logprobs`` None mean off.
     """
 
     max_tokens: int
@@ -54,8 +57,12 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     skip_special_tokens: bool = True
     spaces_between_special_tokens: bool = True
     logprobs: int | None = None
+    logprob_token_ids: tuple[int, ...] = ()  # of these, instead of the most likely ones
+    prompt_logprobs: int | None = None
     logit_bias: dict[int, float] | None = None
     grammar: Grammar | None = None  # what the output must match
+    allowed_token_ids: tuple[int, ...] | None = None
+    bad_words: tuple[tuple[int, ...], ...] = ()  # token sequences that must not come out
     processors: dict[str, bytes] | None = None  # logits processors of plugins: name -> their params, as JSON
 
     @property
@@ -73,8 +80,12 @@ def _within(name: str, value: float, low: float, high: float, *, open_low: bool 
         raise bad(name, f"{name} must be in {'(' if open_low else '['}{low:g}, {high:g}], got {value}.")
 
 
-def validate(p: SamplingParams, *, vocab_size: int, max_logprobs: int, max_model_len: int) -> None:
+def validate(
+    p: SamplingParams, *, vocab_size: int, max_logprobs: int, max_model_len: int, min_max_tokens: int = 1
+) -> None:
     """Check every range and every combination; ``vocab_size`` bounds token ids, ``max_logprobs`` -1 means no cap.
+
+    ``min_max_tokens`` is the least that ``max_tokens`` may be: 0 where the prompt itself is part of the answer.
 
     Raises:
         RequestError: 400 naming the first field that is wrong.
@@ -90,9 +101,12 @@ def validate(p: SamplingParams, *, vocab_size: int, max_logprobs: int, max_model
         )
     if p.top_k < 0:
         raise bad("top_k", f"top_k must be 0 or -1 (off) or at least 1, got {p.top_k}.")
-    _validate_counts(p, max_model_len)
-    if p.logprobs is not None and max_logprobs >= 0 and not 0 <= p.logprobs <= max_logprobs:
-        raise bad("logprobs", f"At most {max_logprobs} logprobs per token can be asked for, got {p.logprobs}.")
+    _validate_counts(p, max_model_len, min_max_tokens)
+    for name in ("logprobs", "prompt_logprobs"):
+        asked = getattr(p, name)
+        if asked is not None and (asked < 0 or 0 <= max_logprobs < asked):
+            limit = "" if max_logprobs < 0 else f" of at most {max_logprobs}"
+            raise bad(name, f"{name} must be a number{limit} (or -1 for all, where all are allowed), got {asked}.")
     if len(p.stop) > MAX_STOP_STRINGS:
         raise bad("stop", f"At most {MAX_STOP_STRINGS} stop strings are possible, got {len(p.stop)}.")
     if "" in p.stop:
@@ -100,15 +114,35 @@ def validate(p: SamplingParams, *, vocab_size: int, max_logprobs: int, max_model
     _validate_ids("stop_token_ids", p.stop_token_ids, vocab_size)
     if p.logit_bias:
         _validate_ids("logit_bias", p.logit_bias, vocab_size)
+    _validate_lists(p, vocab_size)
 
 
-def _validate_counts(p: SamplingParams, max_model_len: int) -> None:
+def _validate_lists(p: SamplingParams, vocab_size: int) -> None:
+    if p.allowed_token_ids is not None:
+        if not p.allowed_token_ids:
+            raise bad("allowed_token_ids", "allowed_token_ids must not be empty: nothing could be said.")
+        _validate_ids("allowed_token_ids", p.allowed_token_ids, vocab_size)
+    if p.logprob_token_ids:
+        if p.logprobs is None:
+            raise bad("logprob_token_ids", "logprob_token_ids needs logprobs.")
+        if len(p.logprob_token_ids) > MAX_LOGPROB_TOKEN_IDS:
+            raise bad("logprob_token_ids", f"logprob_token_ids may hold at most {MAX_LOGPROB_TOKEN_IDS} ids.")
+        _validate_ids("logprob_token_ids", p.logprob_token_ids, vocab_size)
+    if len(p.bad_words) > MAX_BAD_WORDS or sum(map(len, p.bad_words)) > MAX_BAD_WORD_TOKENS:
+        raise bad(
+            "bad_words",
+            f"bad_words come to more than {MAX_BAD_WORDS} token sequences or {MAX_BAD_WORD_TOKENS} tokens"
+            " (a word counts twice where a leading blank changes its tokens).",
+        )
+
+
+def _validate_counts(p: SamplingParams, max_model_len: int, min_max_tokens: int) -> None:
     if not 1 <= p.n <= MAX_N:
         raise bad("n", f"n must be in [1, {MAX_N}], got {p.n}.")
     if p.n > 1 and p.greedy:
         raise bad("n", f"n must be 1 with greedy sampling (temperature 0), got {p.n}.")
-    if p.max_tokens < 1:
-        raise bad("max_tokens", f"max_tokens must be at least 1, got {p.max_tokens}.")
+    if p.max_tokens < min_max_tokens:
+        raise bad("max_tokens", f"max_tokens must be at least {min_max_tokens}, got {p.max_tokens}.")
     if p.max_tokens > max_model_len:
         raise bad(
             "max_tokens", f"max_tokens={p.max_tokens} is more than this model's context of {max_model_len} tokens."

@@ -7,6 +7,8 @@ import os
 import time
 from array import array
 
+import msgspec
+
 from ..execution.runner import Runner
 from ..scheduling import prefix
 from ..scheduling.scheduler import Scheduler, Step
@@ -72,18 +74,21 @@ class EngineLoop:
         alive: dict[int, Sequence] = {}
         leader: Sequence | None = None
         arrival = time.monotonic()
-        for index in range(message.params.n):
+        params = message.params
+        for index in range(params.n):
             tokens = array("i")
             tokens.frombytes(message.tokens)
             self._next_id += 1
             seq = Sequence(
-                self._next_id, message.id, index, tokens, message.params, seed=message.seed + index,
-                limit=min(len(tokens) + message.params.max_tokens, self.max_model_len), arrival=arrival, groups=groups,
+                self._next_id, message.id, index, tokens, params, seed=message.seed + index,
+                limit=min(len(tokens) + max(1, params.max_tokens), self.max_model_len), arrival=arrival, groups=groups,
                 chain_root=root, priority=message.priority, leader=leader, input_open=message.open,
             )  # fmt: skip
             leader = leader or seq
             alive[index] = seq
             self.scheduler.add(seq)
+            if params.prompt_logprobs is not None:  # all have the same prompt: one of them will do
+                params = msgspec.structs.replace(params, prompt_logprobs=None)
         self._requests[message.id] = alive
 
     def _append(self, message: Append) -> None:
@@ -129,11 +134,11 @@ class EngineLoop:
         rows = []
         for event in events:
             seq = event.seq
-            first = seq.output_len <= 1
+            first = seq.output_len <= 1 and event.token is not None
             rows.append(
                 Row(
                     seq.request, seq.index, event.token, event.logprobs, event.reason, event.stop_reason, event.error,
-                    max(0, seq.cached_tokens) if first else 0,
+                    max(0, seq.cached_tokens) if first else 0, event.scores,
                 )
             )  # fmt: skip
             if event.reason is not None:

@@ -9,6 +9,7 @@ import msgspec
 from ..config import EngineConfig
 from ..params import SamplingParams
 from ..plugins.records import LoadedPlugin
+from ..scheduling.plan import PromptScores
 
 # -- server to engine
 
@@ -112,7 +113,7 @@ class EngineLoad(msgspec.Struct, array_like=True):
 
 class Row(msgspec.Struct, array_like=True):
     """News of one sequence. ``logprobs``: of the token, ids of the top, their logprobs. ``cached`` is prompt tokens
-    found in the prefix cache, told with the first row."""
+    found in the prefix cache, told with the first row; ``scores`` come chunk by chunk, before it or with it."""
 
     id: int
     index: int
@@ -122,6 +123,7 @@ class Row(msgspec.Struct, array_like=True):
     stop_reason: int | None = None
     error: str | None = None
     cached: int = 0
+    scores: PromptScores | None = None
 
 
 class Outputs(msgspec.Struct, tag="out", array_like=True):

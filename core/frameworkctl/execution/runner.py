@@ -13,6 +13,7 @@ from ..scheduling.groups import PoolLayout
 from ..scheduling.plan import Sampled, StepPlan
 from .batch import PersistentBatch
 from .logits_processors import ProcessorSet
+from .prompt_scores import PromptScorer
 from .sampler import Sampler, collect
 from .sampling_rows import SamplingRows
 
@@ -35,12 +36,17 @@ class Runner:
     ) -> None:
         self.model, self.backends, self.processors = model, backends, processors
         self.batch = PersistentBatch(
-            layout.groups, max_seqs=max_seqs, max_tokens=max_tokens, max_len=max_len, device=device,
+            layout.groups,
+            max_seqs=max_seqs,
+            max_tokens=max_tokens,
+            max_len=max_len,
+            device=device,
             long_after=model.long_after,
         )
         self._pool = pool.view(torch.int64)
         self.rows = SamplingRows(max_seqs, device)
         self.sampler = Sampler(self.batch, self.rows, processors)
+        self.scorer = PromptScorer(model, self.batch, max_seqs)
         self._plan: StepPlan | None = None
         self._sampled: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._logits: Tensor | None = None
@@ -48,13 +54,14 @@ class Runner:
     @torch.inference_mode()
     def launch(self, plan: StepPlan) -> None:
         """Apply the plan's changes and start computing its tokens."""
-        self.batch.apply(plan, (self.rows, self.processors))
+        self.batch.apply(plan, (self.rows, self.processors, self.scorer))
         self._clear(plan)
         self._plan, self._logits = plan, None
         batch, self._sampled = self.batch.prepare(plan)
         for backend in self.backends:
             backend.plan(batch.shape, batch.groups)
         hidden = self.model(batch)
+        self.scorer.keep(batch, hidden)
         if len(self._sampled):
             self._logits = self.model.logits(hidden.index_select(0, batch.logits_index))
 
@@ -72,12 +79,15 @@ class Runner:
 
     @torch.inference_mode()
     def sample(self) -> list[Sampled]:
-        """A token for every sequence of the plan that was to be sampled; waits for the device."""
+        """A token for every sequence of the plan that was to be sampled, and scores of prompts that were computed;
+        waits for the device.
+        """
         plan, rows, logits = self._plan, self._sampled, self._logits
         assert plan is not None, "launch() comes first"
         self._plan = self._logits = None
+        scores = {int(self.batch.ids[row]): found for row, found in self.scorer.take().items()}
         if logits is None:
-            return []
+            return [Sampled(id_, None, scores=found) for id_, found in scores.items()]
         tokens, logprobs = self.sampler.sample(logits, rows)
         self.batch.write_sampled(rows, tokens)
         extra = collect(logprobs, tokens) if logprobs is not None else {}
@@ -86,5 +96,6 @@ class Runner:
         out = []
         for i, (id_, row, token) in enumerate(zip(ids, rows.tolist(), tokens.tolist(), strict=True)):
             self.batch.outputs[row].append(token)
-            out.append(Sampled(id_, token, extra.get(i), failed.get(row) if failed else None))
-        return out
+            error = failed.get(row) if failed else None
+            out.append(Sampled(id_, token, extra.get(i), error, scores.pop(id_, None)))
+        return out + [Sampled(id_, None, scores=found) for id_, found in scores.items()]

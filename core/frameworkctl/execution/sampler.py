@@ -1,7 +1,8 @@
 """Turns the logits of a step into tokens, for all rows at once.
 
-Order of work: raw logprobs; min_tokens, logit_bias and processors that may change the argmax; repetition, frequency and
-presence penalty; greedy rows are done; temperature; processors that keep the argmax; min-p, top-k, top-p; draw.
+Order of work: raw logprobs; allowed_token_ids, bad_words; min_tokens, logit_bias and processors that may change the
+argmax; repetition, frequency and presence penalty; greedy rows are done; temperature; processors that keep the argmax;
+min-p, top-k, top-p; draw.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Logprobs(msgspec.Struct):
     places: list[int]  # rows of the logits
     raw: Tensor
     wanted: list[int]
+    of_ids: dict[int, list[int]] = {}  # places that want the logprobs of these ids instead
 
 
 class Sampler:
@@ -54,10 +56,16 @@ class Sampler:
         if not len(places):
             return None
         part = logits if len(places) == len(rows) else logits[torch.from_numpy(places).to(logits.device)]
-        return Logprobs(places.tolist(), torch.log_softmax(part, dim=-1), wanted[places].tolist())
+        ids = self.rows.logprob_ids
+        of_ids = {p: ids[int(rows[p])] for p in places.tolist() if int(rows[p]) in ids} if ids else {}
+        return Logprobs(places.tolist(), torch.log_softmax(part, dim=-1), wanted[places].tolist(), of_ids)
 
     def _change_argmax(self, logits: Tensor, rows: NDArray[np.int64]) -> None:
         state = self.rows
+        if len(state.allowed):
+            state.allowed.keep_only(logits, rows)
+        if len(state.bad_words):
+            state.bad_words.apply(logits, rows, self.batch)
         if len(state.ends):
             early = self.batch.known[rows] - self.batch.prompt_len[rows] < state.min_tokens[rows]
             state.ends.add_to(logits, rows, early)
@@ -96,7 +104,11 @@ def collect(logprobs: Logprobs, tokens: Tensor) -> dict[int, tuple[float, list[i
     values, ids = torch.topk(logprobs.raw, width, dim=-1) if width else (None, None)
     top_values = values.tolist() if values is not None else [[]] * len(own)
     top_ids = ids.tolist() if ids is not None else [[]] * len(own)
-    return {
+    out = {
         place: (own[i], top_ids[i][:n], top_values[i][:n])
         for i, (place, n) in enumerate(zip(logprobs.places, logprobs.wanted, strict=True))
     }
+    for place, chosen in logprobs.of_ids.items():
+        i = logprobs.places.index(place)
+        out[place] = (own[i], chosen, logprobs.raw[i, chosen].tolist())
+    return out

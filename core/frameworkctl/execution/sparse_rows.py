@@ -17,7 +17,7 @@ class SparseRows:
         self._device = device
         self._rows: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
         self._key: bytes | None = None
-        self._joined: tuple[Tensor, Tensor] | None = None
+        self._joined: tuple[Tensor, Tensor, Tensor] | None = None
 
     def __contains__(self, row: int) -> bool:
         return row in self._rows
@@ -41,13 +41,27 @@ class SparseRows:
     def add_to(self, logits: Tensor, rows: NDArray[np.int64], keep: NDArray[np.bool_] | None = None) -> None:
         """Add every value to ``logits [len(rows), V]`` in place; rows where ``keep`` is false are left out."""
         mine = [i for i, r in enumerate(rows.tolist()) if r in self._rows and (keep is None or keep[i])]
-        if not mine:
-            return
+        if mine:
+            index, values, _ = self._join(logits, rows, mine)
+            logits.view(-1).index_add_(0, index, values)
+
+    def keep_only(self, logits: Tensor, rows: NDArray[np.int64]) -> None:
+        """Make every logit of ``logits [len(rows), V]`` minus infinity, in place, whose id is not in its row's list."""
+        mine = [i for i, r in enumerate(rows.tolist()) if r in self._rows]
+        if mine:
+            index, _, places = self._join(logits, rows, mine)
+            flat = logits.view(-1)
+            kept = flat[index]
+            logits.index_fill_(0, places, float("-inf"))
+            flat[index] = kept
+
+    def _join(self, logits: Tensor, rows: NDArray[np.int64], mine: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """Flat index into the logits, values there, and which of their rows these are."""
         key = rows.tobytes() + np.asarray(mine).tobytes()
         if key != self._key or self._joined is None:
             pairs = [self._rows[int(rows[i])] for i in mine]
             index = np.concatenate([ids + i * logits.shape[1] for i, (ids, _) in zip(mine, pairs, strict=True)])
-            values = np.concatenate([v for _, v in pairs])
-            self._joined = (torch.from_numpy(index).to(self._device), torch.from_numpy(values).to(self._device))
-            self._key = key
-        logits.view(-1).index_add_(0, *self._joined)
+            arrays = (index, np.concatenate([v for _, v in pairs]), np.asarray(mine))
+            first, second, third = (torch.from_numpy(a).to(self._device) for a in arrays)
+            self._joined, self._key = (first, second, third), key
+        return self._joined

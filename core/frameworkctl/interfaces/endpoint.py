@@ -85,6 +85,14 @@ class SampledLogprobs(msgspec.Struct, frozen=True):
     top: tuple[TokenLogprob, ...]
 
 
+class PromptLogprob(msgspec.Struct, frozen=True):
+    """Logprob and rank (1: the most likely) of a prompt token after those before it, and the most likely ones there."""
+
+    token: TokenLogprob
+    rank: int
+    top: tuple[TokenLogprob, ...]
+
+
 FinishReason = Literal["stop", "length", "abort", "error"]
 
 
@@ -92,7 +100,8 @@ class Output(msgspec.Struct, kw_only=True):
     """What is new of one sequence since its last output; of a whole sequence in ``Formatter.final``.
 
     ``item`` is the index in ``Work.items``, ``index`` which of its n sequences. ``stop_reason`` is the stop string or
-    stop token id that ended it; null for an end-of-sequence token and for other reasons.
+    stop token id that ended it; null for an end-of-sequence token and for other reasons. ``prompt_logprobs`` come with
+    a sequence's first output: an entry per prompt token but the first, which nothing comes before.
     """
 
     item: int
@@ -102,6 +111,7 @@ class Output(msgspec.Struct, kw_only=True):
     logprobs: list[SampledLogprobs] | None = None
     finish_reason: FinishReason | None = None
     stop_reason: int | str | None = None
+    prompt_logprobs: list[PromptLogprob] | None = None
 
 
 class Usage(msgspec.Struct):

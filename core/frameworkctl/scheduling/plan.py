@@ -56,10 +56,27 @@ class StepPlan(msgspec.Struct, array_like=True, frozen=True):
     scheduled: list[Scheduled]
 
 
+class PromptScores(msgspec.Struct, array_like=True, frozen=True):
+    """Raw logprobs of prompt tokens ``start`` to ``start + count - 1``, each given those before it.
+
+    Packed: ``own`` float32 and ``ranks`` int32 (1: most likely) per token; ``ids`` int32 and ``values`` float32 of the
+    ``width`` most likely ones at its place, best first.
+    """
+
+    start: int
+    count: int
+    width: int
+    own: bytes
+    ranks: bytes
+    ids: bytes
+    values: bytes
+
+
 class Sampled(msgspec.Struct, array_like=True, frozen=True):
-    """What one sequence got: a token, or the reason why not (``error``, and the plugin at fault)."""
+    """What one sequence got: a token, the reason why not (``error``, and the plugin at fault), scores of its prompt."""
 
     id: int
-    token: int
+    token: int | None
     logprobs: tuple[float, list[int], list[float]] | None = None  # of the token; ids and logprobs of the top ones
     error: str | None = None
+    scores: PromptScores | None = None

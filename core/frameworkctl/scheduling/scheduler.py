@@ -274,11 +274,13 @@ class Scheduler:
                 seq.pending -= 1
             if seq.status is Status.FINISHED:
                 continue  # a surplus token of one that ended, or was aborted, while the step ran
-            result = results.get(seq.id) if item.sample else None
-            if result is not None and result.error is None:
+            result = results.get(seq.id)
+            if result is not None and result.token is not None and result.error is None:
                 seq.tokens.append(result.token)
             if epoch == seq.epoch:
                 self.cache.commit(seq, computed)
+            if seq.params.prompt_logprobs is not None and seq.committed >= seq.prompt_len:
+                seq.params = msgspec.structs.replace(seq.params, prompt_logprobs=None)  # once is enough
             if result is not None:
                 events.append(self._take(seq, result))
         return events
@@ -287,10 +289,12 @@ class Scheduler:
         if result.error is not None:
             self.finish(seq)
             return Event(seq, None, None, "error", None, result.error)
+        if result.token is None:
+            return Event(seq, None, None, None, None, None, result.scores)
         reason, detail = stop_reason(seq, result.token)
         if reason is not None:
             self.finish(seq)
-        return Event(seq, result.token, result.logprobs, reason, detail, None)
+        return Event(seq, result.token, result.logprobs, reason, detail, None, result.scores)
 
     def fail(self, step: Step, message: str) -> list[Event]:
         """The step raised: its sequences end, nothing of it counts."""

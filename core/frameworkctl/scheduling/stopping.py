@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from .plan import PromptScores
 from .sequence import Sequence
 
 
 class Event(msgspec.Struct):
-    """A new token of a sequence, or its end, or both."""
+    """A new token of a sequence, or its end, or both; or scores of its prompt."""
 
     seq: Sequence
     token: int | None
@@ -16,6 +17,7 @@ class Event(msgspec.Struct):
     reason: str | None
     stop_reason: int | None
     error: str | None
+    scores: PromptScores | None = None
 
 
 def stop_reason(seq: Sequence, token: int) -> tuple[str | None, int | None]:

@@ -10,9 +10,17 @@ from ..engine.messages import Row
 from ..errors import EngineError
 from ..frontend.detokenizer import CONTEXT, Detokenizer, Vocabulary
 from ..frontend.stop_strings import StopChecker
-from ..interfaces.endpoint import FinishReason, GenerateItem, Output, SampledLogprobs, TokenLogprob, Usage
-
-_FLOOR = -9999.0  # what JSON shows for minus infinity
+from ..interfaces.endpoint import (
+    FinishReason,
+    GenerateItem,
+    Output,
+    PromptLogprob,
+    SampledLogprobs,
+    TokenLogprob,
+    Usage,
+)
+from ..scheduling.plan import PromptScores
+from .prompt_logprobs import FLOOR, unpack
 
 
 class _SequenceText:
@@ -51,11 +59,15 @@ class Generation:
         self.vocabulary, self.usage = vocabulary, usage
         self._sequences = [_SequenceText(vocabulary, item) for _ in range(item.params.n)]
         self._open = item.params.n
+        self._scores: list[PromptScores] = []
+        self._prompt_logprobs: list[PromptLogprob] | None = None
 
     async def outputs(self) -> AsyncGenerator[Output, None]:
         try:
             while self._open:
                 rows = await self.stream.next()
+                if self.item.params.prompt_logprobs is not None:
+                    rows = await self._take_scores(rows)
                 if len(rows) == 1:
                     output = self._advance(rows[0].index, rows)
                     if output is not None:
@@ -70,6 +82,14 @@ class Generation:
                         yield output
         finally:
             self.client.close(self.stream)
+
+    async def _take_scores(self, rows: list[Row]) -> list[Row]:
+        """Keep the scores of the prompt until its first token; returns the rows that say more."""
+        self._scores += [row.scores for row in rows if row.scores is not None]
+        rows = [row for row in rows if row.token is not None or row.reason is not None]
+        if rows and rows[0].error is None and self._prompt_logprobs is None:
+            self._prompt_logprobs = await unpack(self.vocabulary, self.item.prompt.token_ids, self._scores)
+        return rows
 
     def end(self, index: int) -> None:
         """A filter ended this sequence; the engine need not go on with it."""
@@ -87,12 +107,14 @@ class Generation:
         output = Output(
             item=self.number, index=index, text="", token_ids=[], logprobs=None if params.logprobs is None else []
         )
+        if not state.count:
+            output.prompt_logprobs = self._prompt_logprobs
         for row in rows:
             if row.error is not None:
                 raise EngineError(f"The request could not be finished: {row.error}")
             if index == 0:
                 self.usage.cached_tokens += row.cached
-            if row.token is not None:
+            if row.token is not None and params.max_tokens:
                 self._token(state, row, row.token, output)
             if row.reason is not None or output.finish_reason is not None:
                 self._finish(state, index, row, output)
@@ -125,6 +147,8 @@ class Generation:
         if not matched:
             output.text += state.stop.flush()
             output.finish_reason, output.stop_reason = cast("FinishReason", row.reason), row.stop_reason
+        if not self.item.params.max_tokens:
+            output.finish_reason, output.stop_reason = "length", None
 
     def _logprobs(
         self, state: _SequenceText, token: int, values: tuple[float, list[int], list[float]]
@@ -132,9 +156,9 @@ class Generation:
         logprob, top_ids, top_values = values
         context, text_of = state.context, self.vocabulary.text_of
         top = tuple(
-            TokenLogprob(i, text_of(i, context), max(v, _FLOOR)) for i, v in zip(top_ids, top_values, strict=True)
+            TokenLogprob(i, text_of(i, context), max(v, FLOOR)) for i, v in zip(top_ids, top_values, strict=True)
         )
-        sampled = TokenLogprob(token, text_of(token, context), max(logprob, _FLOOR))
+        sampled = TokenLogprob(token, text_of(token, context), max(logprob, FLOOR))
         state.context = [*context[-CONTEXT + 1 :], token]
         return SampledLogprobs(sampled, top)
 

@@ -254,3 +254,36 @@ def test_seeded_request_is_the_same_alone_in_a_batch_and_after_preemption(checkp
     preempted = tight.generate([*crowd, prompt], [*[other] * 12, params])[-1]
     assert tight.scheduler.preemptions > 0
     assert alone == batched == preempted
+
+
+def test_allowed_token_ids_and_bad_words() -> None:
+    """Only allowed ids come; one-token words never; longer ones are never completed, and only the output counts."""
+    greedy = {"max_tokens": 9, "temperature": 0.0}
+    bench = Bench(
+        ([5, 1], [], SamplingParams(**greedy, allowed_token_ids=(4, 7, 7))),
+        ([5, 1], [], SamplingParams(**greedy)),
+        ([5, 1], [], SamplingParams(**greedy, bad_words=((0,), (1,)))),
+        ([5, 1], [3, 1], SamplingParams(**greedy, bad_words=((3, 1, 0), (8, 1, 1)))),
+        ([3, 1], [], SamplingParams(**greedy, bad_words=((3, 1, 0), (1, 0)))),
+        ([5, 3], [1], SamplingParams(**greedy, bad_words=((3, 1, 0), (1, 1)))),
+        ([5, 1], [9], SamplingParams(**greedy, bad_words=((9, 0), (1, 9, 1), (9, 1), (2,)))),
+        ([5, 1], [], SamplingParams(**greedy, allowed_token_ids=(0, 1), bad_words=((0,),), logit_bias={2: 100.0})),
+    )
+    tokens, _ = bench.sample(LOGITS.repeat(8, 1))
+    assert tokens == [4, 0, 2, 1, 0, 0, 11, 1]
+    plan = StepPlan(2, [1, 4], [], [], [], [])  # rows move into the gaps
+    bench.batch.apply(plan, (bench.rows, bench.processors))
+    tokens, _ = bench.sample(LOGITS.repeat(6, 1))
+    assert [tokens[bench.batch.row_of[i]] for i in (2, 3, 5, 6, 7, 8)] == [0, 2, 0, 0, 11, 1]
+
+
+def test_logprobs_of_given_ids() -> None:
+    bench = Bench(
+        ([1], [], SamplingParams(max_tokens=1, temperature=0.0, logprobs=1)),
+        ([1], [], SamplingParams(max_tokens=1, temperature=0.0, logprobs=1, logprob_token_ids=(9, 2))),
+    )
+    _, logprobs = bench.sample(LOGITS.repeat(2, 1))
+    exact = torch.log_softmax(LOGITS, dim=-1)
+    assert logprobs[0][1] == [0]
+    assert logprobs[1][1] == [9, 2]
+    assert logprobs[1][2] == pytest.approx([float(exact[9]), float(exact[2])])
