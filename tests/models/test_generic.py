@@ -13,6 +13,7 @@ from frameworkctl.plugins import PluginHost, discover, select
 from frameworkctl.plugins.architectures import choose
 from frameworkctl.testing import MODES, InProcessEngine, Parity
 from support.generic import RIGHT, WRONG, make_generic
+from support.watch import watched
 
 IMPLS = ("auto", "native", "transformers")
 ONE = SamplingParams(max_tokens=1, temperature=0.0)
@@ -47,6 +48,14 @@ def test_no_native_code_runs_it(name: str, folders: dict[str, Path]) -> None:
 @pytest.mark.parametrize(("name", "mode"), CASES)
 def test_parity(name: str, mode: str, folders: dict[str, Path]) -> None:
     Parity(folders[name], mode).check(model_impl="transformers")
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_forward_never_waits_for_values(name: str, folders: dict[str, Path]) -> None:
+    """Of these twelve, which is more than is promised: transformers' code may wait."""
+    engine = InProcessEngine(folders[name], max_num_batched_tokens=48)
+    watched(engine)
+    engine.generate([list(range(7, 67)), [9, 8, 7]], SamplingParams(max_tokens=4, temperature=0.0, ignore_eos=True))
 
 
 @pytest.mark.parametrize("mode", [pytest.param(m, marks=() if m == "batch" else pytest.mark.slow) for m in MODES])

@@ -62,6 +62,8 @@ class TransformersModel(Model):
 
     @torch.inference_mode()
     def _probe(self, model: Any) -> None:
+        for part in (model, model.base_model):  # a warning for which the ids are searched, and the device waited for
+            part.warn_if_padding_and_no_attention_mask = _say_nothing
         self.head = HeadOf(model)
         self.backbone = self.head.backbone
         found = find_layers(model, self.run, self.ctx.device)
@@ -87,6 +89,10 @@ class TransformersModel(Model):
 
     def logits(self, hidden: Tensor) -> Tensor:
         return self.head(hidden)
+
+
+def _say_nothing(*args: Any, **kwargs: Any) -> None:
+    """There is no padding in a batch."""
 
 
 def _class_of(config: Mapping[str, Any]) -> tuple[Any, Any]:
