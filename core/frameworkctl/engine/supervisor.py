@@ -26,6 +26,7 @@ log = logging.getLogger("frameworkctl.server")
 BACKOFF = (0.0, 0.5, 2.0, 5.0, 15.0, 30.0)  # seconds before the n-th restart in a row
 STABLE = 60.0  # an engine that lived this many seconds starts the count anew
 STOP_GRACE = 3.0  # seconds an engine has to end by itself
+POLL = 0.005  # seconds between two looks at whether it has
 
 State = Literal["loading", "ready", "down", "failed"]
 
@@ -58,10 +59,14 @@ class NurseryProcess:
             return None
         return self._unpacker.feed(data) if data else None
 
-    def close(self) -> None:
+    def hang_up(self) -> None:
+        """It ends when it sees this."""
         self.control.close()
         if not self._forked:
             self.process.terminate()  # it may be in the middle of importing torch, and nothing depends on it
+
+    def close(self) -> None:
+        self.hang_up()
         try:
             self.process.wait(STOP_GRACE)
         except subprocess.TimeoutExpired:
@@ -105,6 +110,7 @@ class Supervisor:
         self._observe, self._log_level = observe, log_level
         self._plugins: list[LoadedPlugin] = []
         self._forks: dict[int, Engine] = {}
+        self._alive: set[int] = set()  # engine processes whose end the present nursery has yet to tell
         self._next_key = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -128,15 +134,21 @@ class Supervisor:
                 await engine.changed.wait()
 
     async def stop(self) -> None:
-        """End all engines and the nursery."""
+        """End all engines and the nursery, and see them gone. Needs no thread: there are none at a program's exit."""
         self._stopping = True
         for engine in self.engines:
             if engine.client is not None:
                 engine.client.disconnect()  # an engine ends when its server is gone
         for task in list(self._tasks):
             task.cancel()
+        deadline = time.monotonic() + STOP_GRACE
+        while self._alive and time.monotonic() < deadline:
+            await asyncio.sleep(POLL)
         asyncio.get_running_loop().remove_reader(self._nursery.control)
-        await asyncio.to_thread(self._nursery.close)
+        self._nursery.hang_up()
+        while self._nursery.process.poll() is None and time.monotonic() < deadline:
+            await asyncio.sleep(POLL)
+        self._nursery.close()
 
     # -- one engine
 
@@ -214,18 +226,21 @@ class Supervisor:
         asyncio.get_running_loop().remove_reader(self._nursery.control)
         self._nursery.close()
         self._nursery = NurseryProcess(self._log_level)
+        self._alive.clear()
         self._watch_nursery()
 
     def _from_nursery(self) -> None:
         messages = self._nursery.receive()
         if messages is None:
             asyncio.get_running_loop().remove_reader(self._nursery.control)
+            self._alive.clear()
             if not self._stopping:
                 self._nursery_died()
             return
         for message in messages:
             match message:
                 case Forked(key=key, pid=pid):
+                    self._alive.add(pid)
                     engine = self._forks.pop(key, None)
                     if engine is not None:
                         engine.pid = pid
@@ -248,6 +263,7 @@ class Supervisor:
         log.error("the nursery is gone; starting another")
         self._nursery.close()
         self._nursery = NurseryProcess(self._log_level)
+        self._alive.clear()
         self._watch_nursery()
         for engine in waiting:
             if engine.client is not None:
@@ -255,6 +271,7 @@ class Supervisor:
                 engine.client.disconnect()
 
     def _exited(self, pid: int, status: int) -> None:
+        self._alive.discard(pid)
         how = f"killed by signal {-status} ({_signal_name(-status)})" if status < 0 else f"exit status {status}"
         for engine in self.engines:
             if engine.pid == pid and engine.reason in (None, "it died"):

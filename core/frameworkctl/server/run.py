@@ -13,14 +13,13 @@ from collections.abc import Iterator
 import uvicorn
 
 from ..config import Options, ServerOptions
-from ..engine.supervisor import NurseryProcess, Supervisor
+from ..engine.supervisor import NurseryProcess
 from ..errors import ConfigError
 from ..plugins import PluginHost
 from .app import build_app
 from .banner import banner
-from .loading import engine_config, load_backends, load_model, models_to_serve
-from .observers import Observers
 from .service import Service
+from .startup import started
 
 log = logging.getLogger("frameworkctl.server")
 
@@ -50,35 +49,21 @@ def listen(options: ServerOptions) -> socket.socket:
     return sock
 
 
-async def serve(options: Options, host: PluginHost, nursery: NurseryProcess, started: float) -> int:
-    """Serve until a signal. ``started`` is ``time.monotonic()`` of the program's start. Returns the exit status."""
+async def serve(options: Options, host: PluginHost, nursery: NurseryProcess, begun: float) -> int:
+    """Serve until a signal. ``begun`` is ``time.monotonic()`` of the program's start. Returns the exit status."""
     sock = listen(options.server)
     try:
-        models = [load_model(m, options, host) for m in models_to_serve(options, host)]
-        load_backends(host, models)
-    except ConfigError:
-        sock.close()
-        raise
-    observers = Observers(host)  # now that every plugin is loaded
-    supervisor = Supervisor(nursery, observers.tell, options.server.log_level)
-    try:
-        await supervisor.start([engine_config(m, options, len(models)) for m in models], host.loaded())
-        for model, engine in zip(models, supervisor.engines, strict=True):
-            model.engine = engine
-        service = Service(options, host, models, supervisor, observers)
-        config = uvicorn.Config(
-            build_app(service), http="httptools", ws="websockets-sansio", lifespan="off", log_config=None,
-            access_log=False, timeout_graceful_shutdown=int(LAST_WORDS), server_header=False, backlog=BACKLOG,
-        )  # fmt: skip
-        http = HttpServer(config)
-        return await _run(http, service, supervisor, sock, started)
+        async with started(options, host, nursery) as service:
+            config = uvicorn.Config(
+                build_app(service), http="httptools", ws="websockets-sansio", lifespan="off", log_config=None,
+                access_log=False, timeout_graceful_shutdown=int(LAST_WORDS), server_header=False, backlog=BACKLOG,
+            )  # fmt: skip
+            return await _run(HttpServer(config), service, sock, begun)
     finally:
-        await supervisor.stop()
-        observers.close()
         sock.close()
 
 
-async def _run(http: HttpServer, service: Service, supervisor: Supervisor, sock: socket.socket, started: float) -> int:
+async def _run(http: HttpServer, service: Service, sock: socket.socket, begun: float) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -94,13 +79,13 @@ async def _run(http: HttpServer, service: Service, supervisor: Supervisor, sock:
     host, port = sock.getsockname()[:2]
     log.info("listening on http://%s", _address(host, port))
     serving = asyncio.create_task(http.serve(sockets=[sock]))
-    ready = asyncio.create_task(supervisor.wait_ready())
+    ready = asyncio.create_task(service.supervisor.wait_ready())
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait((ready, stopping, serving), return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             ready.result()
-            _tell_ready(service, f"http://{_address(host, port)}", time.monotonic() - started)
+            _tell_ready(service, f"http://{_address(host, port)}", time.monotonic() - begun)
             await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
             await _drain(service)

@@ -17,7 +17,6 @@ from ..interfaces.endpoint import (
     Formatter,
     GenerateItem,
     Output,
-    OutputFilter,
     Payload,
     Reply,
     ServedModel,
@@ -25,6 +24,8 @@ from ..interfaces.endpoint import (
     Work,
 )
 from .generation import Generation, merge
+from .guard import Guard
+from .guarded import GuardedSequence
 from .served_model import LocalModel, token_bytes
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class CallScope:
         self.served: str | None = None
         self._open: list[tuple[EngineClient, RowStream]] = []
         self._request: Any = None
-        self._filters: dict[str, list[OutputFilter]] = {}  # by model
+        self._guards: dict[str, Guard] = {}  # by model
 
     @property
     def models(self) -> Mapping[str, ServedModel]:
@@ -71,9 +72,18 @@ class CallScope:
                 f" it can {', '.join(sorted(found.info.tasks))}.",
                 param="model", code="unsupported_task",
             )  # fmt: skip
+        self.call.guard = self._guard(found)
         return found
 
     async def serve(self, endpoint: Endpoint, call: Call) -> Reply:
+        request, model, work = await self.prepare(endpoint, call)
+        formatter = self.service.stages.format(request, work, model, call)
+        if work.stream:
+            return Reply(stream=self._payloads(self._run(work, model), formatter), done=formatter.done)
+        return formatter.final(await self.whole(work, model), self.usage)
+
+    async def prepare(self, endpoint: Endpoint, call: Call) -> tuple[Any, LocalModel, Work]:
+        """Parse and render: the request, its model, and what the engine is to do."""
         stages = self.service.stages
         loop = asyncio.get_running_loop()
         if len(call.body) < LARGE_BODY:
@@ -84,15 +94,15 @@ class CallScope:
         self.service.admit(model)
         self._request = request
         work: Work = await loop.run_in_executor(self.service.workers, stages.render, request, model, call)
-        formatter = stages.format(request, work, model, call)
-        outputs = self._run(work, model)
-        if work.stream:
-            return Reply(stream=self._payloads(outputs, formatter), done=formatter.done)
-        whole: dict[tuple[int, int], Output] = {}
-        async with aclosing(outputs):
+        return request, model, work
+
+    async def whole(self, work: Work, model: LocalModel) -> list[Output]:
+        """Every sequence to its end, ordered by item and index."""
+        found: dict[tuple[int, int], Output] = {}
+        async with aclosing(self._run(work, model)) as outputs:
             async for output in outputs:
-                merge(whole, output)
-        return formatter.final([whole[key] for key in sorted(whole)], self.usage)
+                merge(found, output)
+        return [found[key] for key in sorted(found)]
 
     def _parse(self, call: Call) -> Any:
         request = self.service.stages.parse(call)
@@ -153,20 +163,30 @@ class CallScope:
             async for output in outputs:
                 yield output
 
+    def _guard(self, model: LocalModel) -> Guard:
+        guard = self._guards.get(model.name)
+        if guard is None:
+            guard = self._guards[model.name] = Guard(
+                lambda: self.service.stages.filters(self._request, model, self.call), model.tokenizer.vocabulary
+            )
+        return guard
+
     async def _filtered(self, generation: Generation, model: LocalModel) -> AsyncGenerator[Output, None]:
         """What plugins' filters let through: no output reaches an endpoint by another way."""
-        filters = self._filters.get(model.name)
-        if filters is None:
-            filters = self._filters[model.name] = self.service.stages.filters(self._request, model, self.call)
+        guard, item = self._guard(model), generation.item
+        number = guard.number()
+        sequences = [GuardedSequence(guard, item, number, i) for i in range(item.params.n if guard.filters else 0)]
         async with aclosing(generation.outputs()) as outputs:
             async for output in outputs:
                 if self.first_output is None:
                     self.first_output = time.monotonic()
-                ended = output.finish_reason is not None
-                for output_filter in filters:
-                    output = output_filter.process(output)
-                if output.finish_reason is not None and not ended:
-                    generation.end(output.index)
+                if sequences:
+                    ended, scores = output.finish_reason is not None, output.prompt_logprobs
+                    output = sequences[output.index].pass_on(output)
+                    if output.finish_reason is not None and not ended:
+                        generation.end(output.index)
+                    if scores is not None:
+                        output.prompt_logprobs = await asyncio.to_thread(guard.apart().prompt_logprobs, item, scores)
                 yield output
 
     def _start(self, item: GenerateItem, model: LocalModel, *, open_input: bool) -> tuple[EngineClient, RowStream]:

@@ -1,0 +1,38 @@
+"""Models with their engines from the first process to the last: what serving and working in process begin with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ..config import Options
+from ..engine.supervisor import NurseryProcess, Supervisor
+from ..plugins import PluginHost
+from .loading import engine_config, load_backends, load_model, models_to_serve
+from .observers import Observers
+from .service import Service
+
+
+@asynccontextmanager
+async def started(options: Options, host: PluginHost, nursery: NurseryProcess) -> AsyncIterator[Service]:
+    """A service whose engines are being loaded (``service.supervisor.wait_ready`` waits for them); ended on leaving.
+
+    Raises:
+        ConfigError: a model cannot be found, read, or run.
+    """
+    models = [load_model(m, options, host) for m in models_to_serve(options, host)]
+    load_backends(host, models)
+    observers = Observers(host)  # now that every plugin is loaded
+    supervisor = Supervisor(nursery, observers.tell, options.server.log_level)
+    try:
+        await supervisor.start([engine_config(m, options, len(models)) for m in models], host.loaded())
+        for model, engine in zip(models, supervisor.engines, strict=True):
+            model.engine = engine
+        service = Service(options, host, models, supervisor, observers)
+        try:
+            yield service
+        finally:
+            service.workers.shutdown(wait=False)
+    finally:
+        await supervisor.stop()
+        observers.close()
