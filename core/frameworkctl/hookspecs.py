@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         RequestFinished,
         RequestReceived,
         ServedModel,
+        StructuredOutputSpec,
         ToolParserSpec,
         Work,
     )
@@ -81,6 +82,15 @@ def register_logits_processors(register: Register[LogitsProcessorSpec]) -> None:
     """Register logits processors, which requests switch on by name.
 
     When: once, in the server and in the engine. Arguments: ``register(LogitsProcessorSpec(...))``. Failure: as above.
+    Since: 0.1.
+    """
+
+
+@hookspec
+def register_structured_output(register: Register[StructuredOutputSpec]) -> None:
+    """Register ways to hold outputs to schemas and grammars (``--structured-output NAME``).
+
+    When: once, in the server and in the engine. Arguments: ``register(StructuredOutputSpec(...))``. Failure: as above.
     Since: 0.1.
     """
 

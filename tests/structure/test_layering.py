@@ -9,7 +9,8 @@ from support.source_tree import PACKAGES, Import, imports, modules
 
 OURS = tuple(PACKAGES.values())
 STDLIB = frozenset(sys.stdlib_module_names)
-ROOMS = ("cli", "server", "frontend", "engine", "scheduling", "execution", "layers", "interfaces", "plugins", "testing")
+ROOMS = ("cli", "server", "frontend", "engine", "scheduling", "execution", "layers", "interfaces", "plugins", "testing",
+         "structured")  # fmt: skip
 FILES = ("hookspecs", "config", "params", "errors", "logs", "metrics", "suggestions")
 BASE = {"errors", "params", "config", "logs", "suggestions"}
 MAY_IMPORT = {
@@ -23,6 +24,7 @@ MAY_IMPORT = {
     "scheduling": {"interfaces", *BASE},
     "testing": {"execution", "scheduling", "frontend", "plugins", "interfaces", *BASE},  # nobody imports it but tests
     "layers": {"interfaces"},
+    "structured": {"interfaces"},
     "plugins": {"hookspecs", "interfaces", "errors", "config", "suggestions", ""},  # config: names that plugin options may not take
     "interfaces": {"errors", "params", ""},
     "hookspecs": {"interfaces"},

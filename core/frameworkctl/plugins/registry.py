@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         PolicySpec,
         ReasoningParserSpec,
         Route,
+        StructuredOutputSpec,
         ToolParserSpec,
     )
     from .records import PluginRecord
@@ -149,6 +150,7 @@ class Registry:
         self.backends: Shelf[BackendSpec] = Shelf("backend", lambda s: (s.name,))
         self.checkpoints: Shelf[CheckpointSpec] = Shelf("checkpoint", lambda s: (s.name,))
         self.logits_processors: Shelf[LogitsProcessorSpec] = Shelf("logits processor", lambda s: (s.name,))
+        self.structured_output: Shelf[StructuredOutputSpec] = Shelf("structured output", lambda s: (s.name,))
         self.policies: Shelf[PolicySpec] = Shelf("policy", lambda s: (s.name,))
         self.tool_parsers: Shelf[ToolParserSpec] = Shelf("tool parser", lambda s: s.names)
         self.reasoning_parsers: Shelf[ReasoningParserSpec] = Shelf("reasoning parser", lambda s: s.names)

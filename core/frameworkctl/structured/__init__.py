@@ -1,0 +1,1 @@
+"""The built-in structured output: llguidance, registered as a stranger's would be."""
