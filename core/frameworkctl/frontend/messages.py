@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ..errors import RequestError
+
+log = logging.getLogger("frameworkctl.frontend")
 
 ContentFormat = Literal["string", "openai"]
 
@@ -111,7 +114,9 @@ def _tool_call(call: Any, path: str) -> dict[str, Any]:
         try:
             arguments = json.loads(arguments) if arguments else {}
         except ValueError:
-            raise _bad(f"{path}.function.arguments", f"{path}.function.arguments is not valid JSON.") from None
+            # What a model wrote and a client sent back may be cut off; the conversation can still go on.
+            log.warning("%s.function.arguments is not valid JSON; the template gets {}", path)
+            arguments = {}
     return {**call, "type": "function", "function": {**function, "arguments": {} if arguments is None else arguments}}
 
 

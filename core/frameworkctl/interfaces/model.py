@@ -69,11 +69,13 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
 class CheckpointSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A checkpoint folder that a package carries, served by ``frameworkctl serve NAME``.
 
-    One that is ``default`` is served when no model is named.
+    One that is ``default`` is served when no model is named. ``options`` are values of options of ``serve``
+    (``tool_call_parser``) where the user gave none; only options without a default can be set.
     """
 
     name: str
     path: str
     description: str = ""
     default: bool = False
+    options: Mapping[str, Any] = {}
     api_version: int = API_VERSION
