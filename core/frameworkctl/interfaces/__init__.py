@@ -32,6 +32,7 @@ from .endpoint import (
     Usage,
     Work,
 )
+from .guard import Guard, TextStream
 from .logits import LogitsProcessor, LogitsProcessorSpec, ProcessorContext, RowProcessor
 from .markers import API_VERSION, Register, hookimpl
 from .model import Checkpoint, CheckpointSpec, ModelInfo, ModelSpec
@@ -76,6 +77,7 @@ __all__ = [
     "GenerateItem",
     "GrammarCompiler",
     "GrammarContext",
+    "Guard",
     "Load",
     "LogitsProcessor",
     "LogitsProcessorSpec",
@@ -111,6 +113,7 @@ __all__ = [
     "Socket",
     "SocketClosed",
     "StructuredOutputSpec",
+    "TextStream",
     "TokenLogprob",
     "Tokenizer",
     "ToolEvent",

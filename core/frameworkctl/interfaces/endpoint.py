@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 import msgspec
 
 from ..params import SamplingParams
+from .guard import NO_GUARD, Guard
 from .markers import API_VERSION
 from .model import ModelInfo
 
@@ -33,7 +34,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Call(msgspec.Struct, kw_only=True):
-    """One HTTP request as it came in. Header names are lower case; ``received`` is ``time.monotonic()``."""
+    """One HTTP request as it came in. Header names are lower case; ``received`` is ``time.monotonic()``.
+
+    ``guard`` has the output filters of the call, from when its model is known.
+    """
 
     endpoint: Endpoint
     route: Route
@@ -46,6 +50,7 @@ class Call(msgspec.Struct, kw_only=True):
     request_id: str
     received: float
     reply_headers: dict[str, str] = msgspec.field(default_factory=dict)  # a stage may add headers for the reply
+    guard: Guard = NO_GUARD
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -172,9 +177,19 @@ class Formatter(ABC):
 class OutputFilter(ABC):
     """Sees everything a sequence says before the formatter does, and may rewrite it, hold it back or stop it.
 
-    One instance per call; ``Output.item`` and ``Output.index`` tell sequences apart. Text, ids and logprobs that it
-    removes reach nobody. An output with a ``finish_reason`` is the sequence's last: release what is held.
+    One instance per call; ``Output.item`` and ``Output.index`` tell sequences apart. An output with a ``finish_reason``
+    is the sequence's last: release what is held. Text that is no sequence's output comes as outputs of item -1: echoed
+    prompts, stop strings, single tokens and their alternatives, and what parsers make of an output.
+
+    A filter changes ``text``; core takes care of the rest: an id or a logprob passes only with its text. From the first
+    change on, a sequence's ids and logprobs are withheld; so are alternatives that a filter would change, and the ids
+    and logprobs of a prompt that one changes.
     """
+
+    def begin(self, item: int, index: int, context: str) -> None:  # noqa: B027  to be overridden where it matters
+        """``context``, the end of the prompt or what has been shown, stands before the text of a sequence. Called
+        before its first output; a filter that looks for words remembers how far one has begun.
+        """
 
     @abstractmethod
     def process(self, output: Output) -> Output:

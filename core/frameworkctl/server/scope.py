@@ -77,7 +77,7 @@ class CallScope:
 
     async def serve(self, endpoint: Endpoint, call: Call) -> Reply:
         request, model, work = await self.prepare(endpoint, call)
-        formatter = self.service.stages.format(request, work, model, call)
+        formatter = self.service.stages.format(request, await self._shown(work, model), model, call)
         if work.stream:
             return Reply(stream=self._payloads(self._run(work, model), formatter), done=formatter.done)
         return formatter.final(await self.whole(work, model), self.usage)
@@ -95,6 +95,13 @@ class CallScope:
         self._request = request
         work: Work = await loop.run_in_executor(self.service.workers, stages.render, request, model, call)
         return request, model, work
+
+    async def _shown(self, work: Work, model: LocalModel) -> Work:
+        """The work with its prompts as they may be echoed."""
+        guard = self._guard(model)
+        if not guard.filters:
+            return work
+        return await asyncio.get_running_loop().run_in_executor(self.service.workers, guard.work, work)
 
     async def whole(self, work: Work, model: LocalModel) -> list[Output]:
         """Every sequence to its end, ordered by item and index."""
