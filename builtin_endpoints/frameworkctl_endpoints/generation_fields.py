@@ -1,12 +1,11 @@
-"""Request fields that completions and chat share, and those that neither can serve yet."""
+"""Request fields that completions and chat share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import msgspec
-from frameworkctl.interfaces import RequestError
 
 
 class StreamOptions(msgspec.Struct):
@@ -37,34 +36,52 @@ class GenerationFields(msgspec.Struct, kw_only=True):
     skip_special_tokens: bool | None = None
     spaces_between_special_tokens: bool | None = None
     logit_bias: dict[str, float] | None = None
+    allowed_token_ids: list[int] | None = None
+    bad_words: list[str] | None = None
+    use_beam_search: bool | None = None
+    length_penalty: float | None = None
+    prompt_logprobs: int | None = None
+    logprob_token_ids: list[int] | None = None
     return_token_ids: bool | None = None
+    return_tokens_as_token_ids: bool | None = None
+    echo: bool | None = None
+    truncate_prompt_tokens: int | None = None
+    truncation_side: Literal["left", "right"] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    stream_interval: int | None = None
+    request_id: str | None = None
+    priority: int | None = None
+    cache_salt: str | None = None
     extra_args: dict[str, Any] | None = None  # parameters of logits processors, by name
+    vllm_xargs: dict[str, str | int | float | list[str | int | float]] | None = None
+    logits_processors: list[Any] | None = None
 
     # Accepted and without effect on the answer.
     user: Any = None
     metadata: Any = None
     store: Any = None
     service_tier: Any = None
+    session_id: Any = None
 
     # Known, and refused by name when they ask for something.
-    allowed_token_ids: Any = None
-    bad_words: Any = None
     beam_width: Any = None
-    cache_salt: Any = None
-    echo: Any = None
+    ec_transfer_params: Any = None
     kv_transfer_params: Any = None
-    length_penalty: Any = None
-    logits_processors: Any = None
-    priority: Any = None
-    prompt_logprobs: Any = None
+    repetition_detection: Any = None
     response_format: Any = None
-    return_tokens_as_token_ids: Any = None
+    routed_experts_prompt_start: Any = None
     structured_outputs: Any = None
-    truncate_prompt_tokens: Any = None
-    use_beam_search: Any = None
-    vllm_xargs: Any = None
+    thinking_token_budget: Any = None
+    watermarking: Any = None
+
+    # Older names, refused with a word on what has taken their place.
+    guided_choice: Any = None
+    guided_decoding_backend: Any = None
+    guided_grammar: Any = None
+    guided_json: Any = None
+    guided_regex: Any = None
+    guided_whitespace_pattern: Any = None
 
     @property
     def wants_usage(self) -> bool:
@@ -75,43 +92,36 @@ class GenerationFields(msgspec.Struct, kw_only=True):
         return self.wants_usage and bool(self.stream_options and self.stream_options.continuous_usage_stats)
 
 
+IGNORED = (
+    "audio", "metadata", "prediction", "prompt_cache_key", "safety_identifier", "service_tier", "session_id", "store",
+    "user", "verbosity", "web_search_options",
+)  # fmt: skip
+UNSUPPORTED = (
+    "beam_width", "ec_transfer_params", "kv_transfer_params", "repetition_detection", "response_format",
+    "routed_experts_prompt_start", "structured_outputs", "thinking_token_budget", "watermarking",
+)  # fmt: skip
 # Values that ask for nothing, so that a client which always sends the field is served.
-HARMLESS: dict[str, Sequence[Any]] = {
-    "length_penalty": (1, 1.0),
-    "priority": (0,),
+HARMLESS: Mapping[str, tuple[Any, ...]] = {
     "response_format": ({"type": "text"},),
     "tool_choice": ("none",),
     "best_of": (1,),
-    "add_generation_prompt": (True,),
     "reasoning_effort": (),
+    "routed_experts_prompt_start": (0,),
 }
-NOTHING: Sequence[Any] = (False, [], {}, "")
-UNSUPPORTED = (
-    "allowed_token_ids", "bad_words", "beam_width", "cache_salt", "echo", "kv_transfer_params", "length_penalty",
-    "logits_processors", "priority", "prompt_logprobs", "response_format", "return_tokens_as_token_ids",
-    "structured_outputs", "truncate_prompt_tokens", "use_beam_search", "vllm_xargs",
-)  # fmt: skip
-
-
-def check_fields(request: GenerationFields, unsupported: Sequence[str]) -> None:
-    """Refuse what would otherwise be ignored.
-
-    Raises:
-        RequestError: a field of ``unsupported`` asks for something, or stream options come without a stream.
-    """
-    for name in unsupported:
-        value = getattr(request, name)
-        if (
-            value is None
-            or value in HARMLESS.get(name, ())
-            or any(value is v or (v == value and v != 0) for v in NOTHING)
-        ):
-            continue
-        raise RequestError(f"{name} is not supported by this server.", param=name, code="unsupported_parameter")
-    if request.stream_options is not None and not request.stream:
-        raise RequestError(
-            "stream_options is only possible with stream=true.", param="stream_options", code="invalid_value"
-        )
+NOTHING: tuple[Any, ...] = (False, [], {}, "")
+WHY = {
+    "beam_width": "the width of a beam search is n",
+    "kv_transfer_params": "no KV connector is configured",
+    "ec_transfer_params": "no encoder cache connector is configured",
+}
+REPLACED = {
+    "guided_choice": 'structured_outputs: {"choice": [...]}',
+    "guided_decoding_backend": "the server's --structured-output",
+    "guided_grammar": 'structured_outputs: {"grammar": "..."}',
+    "guided_json": 'structured_outputs: {"json": {...}}',
+    "guided_regex": 'structured_outputs: {"regex": "..."}',
+    "guided_whitespace_pattern": 'structured_outputs: {"whitespace_pattern": "..."}',
+}
 
 
 def fields(request: msgspec.Struct) -> dict[str, Any]:

@@ -41,7 +41,11 @@ class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     long_prefill_token_threshold: Annotated[
         int, opt("scheduling", "at most this many tokens of one prompt per step when others run; 0: no limit")
     ] = 0
-    scheduling_policy: Annotated[str, opt("scheduling", "order of waiting requests: fcfs, or a plugin's")] = "fcfs"
+    scheduling_policy: Annotated[str, opt("scheduling", "order of waiting requests: fcfs, priority (lowest first), or a plugin's")] = "fcfs"
+    logits_processor_pattern: Annotated[
+        str | None,
+        opt("engine", "regular expression for what requests may have imported as logits processors; default: nothing"),
+    ] = None
     async_scheduling: Annotated[
         bool | None, opt("scheduling", "plan a step while the last one runs; default: where the device allows it")
     ] = None
@@ -71,6 +75,21 @@ class ModelOptions(EngineOptions, kw_only=True, forbid_unknown_fields=True):
     chat_template_content_format: Annotated[
         Literal["auto", "string", "openai"], opt("text", "form in which a template gets message contents")
     ] = "auto"
+    generation_config: Annotated[
+        str,
+        opt("text", "sampling defaults: auto: the model's generation_config.json; vllm: none; or a folder with another"),
+    ] = "auto"
+    override_generation_config: Annotated[
+        dict[str, Any], opt("text", 'sampling defaults on top of those, as JSON: {"temperature": 0.5}')
+    ] = {}
+    enable_auto_tool_choice: Annotated[
+        bool | None, opt("text", "let models choose to call tools (tool_choice auto); needs a tool call parser")
+    ] = None
+    tool_call_parser: Annotated[str | None, opt("text", "format of the model's tool calls, a plugin's name")] = None
+    exclude_tools_when_tool_choice_none: Annotated[
+        bool, opt("text", "do not show a request's tools to the model when its tool_choice is none")
+    ] = False
+    reasoning_parser: Annotated[str | None, opt("text", "format of the model's reasoning, a plugin's name")] = None
     max_logprobs: Annotated[int, opt("text", "most logprobs per token a request may ask for; -1: no limit")] = 20
     max_num_queued_reqs: Annotated[
         int, opt("scheduling", "requests that may wait for a model; beyond, HTTP 429. -1: no limit")

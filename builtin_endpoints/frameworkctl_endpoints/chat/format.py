@@ -19,6 +19,7 @@ from frameworkctl.interfaces import (
     Work,
 )
 
+from ..logprobs import prompt_logprobs_body, shown
 from ..replies import FINGERPRINT, UsageBody, make_head, usage_body
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ class ChatFormatter(Formatter):
     def __init__(self, request: ChatRequest, work: Work, model: ServedModel, call: Call) -> None:
         self.request = request
         self.prompt_ids = work.items[0].prompt.token_ids if request.return_token_ids else None
-        self.n = work.items[0].params.n
+        self.n = work.items[0].n
+        self.role = ROLE if request.begins_reply else _last_role(request.messages)
+        self.echo = _echo(request.messages, self.role) if request.echo else ""
         object_ = "chat.completion.chunk" if request.stream else "chat.completion"
         self.head = make_head("chatcmpl", call.request_id, object_, model)
         self._begun = False
@@ -83,15 +86,18 @@ class ChatFormatter(Formatter):
         if not self._begun:
             self._begun = True
             for i in range(self.n):
-                first = Choice(i, Delta(ROLE, ""), None, None, None)
+                first = Choice(i, Delta(self.role, ""), None, None, None)
                 yield FirstChunk(
                     head.id, head.object, head.created, head.model, [first], prompt_token_ids=self.prompt_ids
                 )
+                if self.echo:
+                    said = Choice(i, Delta(content=self.echo), None, None, None)
+                    yield Chunk(head.id, head.object, head.created, head.model, [said])
         ended = output.finish_reason is not None
         if not output.text and not ended and output.logprobs is None and not want_ids:
             return
         delta, ids = Delta(content=output.text or None), output.token_ids if want_ids else None
-        logprobs = _logprobs(output.logprobs)
+        logprobs = self._logprobs(output.logprobs)
         running = usage_body(usage) if self.request.usage_in_every_chunk else None
         if ended:
             choice: Choice = LastChoice(output.index, delta, logprobs, output.finish_reason, ids, output.stop_reason)
@@ -126,7 +132,7 @@ class ChatFormatter(Formatter):
                 service_tier=None,
                 system_fingerprint=FINGERPRINT,
                 usage=usage_body(usage),
-                prompt_logprobs=None,
+                prompt_logprobs=prompt_logprobs_body(outputs[0].prompt_logprobs if outputs else None),
                 prompt_token_ids=self.prompt_ids,
             )
         )
@@ -134,19 +140,34 @@ class ChatFormatter(Formatter):
     def _choice(self, output: Output) -> dict[str, Any]:
         return {
             "index": output.index,
-            "message": {"role": ROLE, "content": output.text, "refusal": None},
-            "logprobs": _logprobs(output.logprobs),
+            "message": {"role": self.role, "content": self.echo + output.text, "refusal": None},
+            "logprobs": self._logprobs(output.logprobs),
             "finish_reason": output.finish_reason,
             "stop_reason": output.stop_reason,
             "token_ids": output.token_ids if self.request.return_token_ids else None,
         }
 
+    def _logprobs(self, entries: list[SampledLogprobs] | None) -> dict[str, Any] | None:
+        if entries is None:
+            return None
+        count = None if self.request.logprob_token_ids else self.request.top_logprobs or 0
+        count = None if count == -1 else count
+        token = self._token
+        return {"content": [{**token(e.sampled), "top_logprobs": [token(t) for t in e.top[:count]]} for e in entries]}
 
-def _logprobs(entries: list[SampledLogprobs] | None) -> dict[str, Any] | None:
-    if entries is None:
-        return None
-    return {"content": [{**_token(e.sampled), "top_logprobs": [_token(t) for t in e.top]} for e in entries]}
+    def _token(self, token: TokenLogprob) -> dict[str, Any]:
+        text = shown(token, self.request.return_tokens_as_token_ids)
+        return {"token": text, "logprob": token.logprob, "bytes": list(text.encode())}
 
 
-def _token(token: TokenLogprob) -> dict[str, Any]:
-    return {"token": token.text, "logprob": token.logprob, "bytes": list(token.text.encode())}
+def _last_role(messages: Sequence[Any]) -> str:
+    return str(messages[-1]["role"])
+
+
+def _echo(messages: Sequence[Any], role: str) -> str:
+    """The last message's text, if the reply goes on in its role."""
+    last = messages[-1]
+    if last["role"] != role:
+        return ""
+    content = last.get("content") or ""
+    return content if isinstance(content, str) else "".join(p if isinstance(p, str) else str(p.get("text") or "") for p in content)

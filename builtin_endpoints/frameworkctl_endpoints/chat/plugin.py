@@ -17,13 +17,14 @@ from frameworkctl.interfaces import (
     hookimpl,
 )
 
-from ..generation_fields import UNSUPPORTED, GenerationFields, check_fields, fields
+from ..beam_search import beam_search
+from ..field_checks import bad, check_fields
+from ..generation_fields import UNSUPPORTED, GenerationFields, fields
 from .format import ChatFormatter
 
 CHAT_UNSUPPORTED = (
-    *UNSUPPORTED, "add_generation_prompt", "chat_template", "chat_template_kwargs", "continue_final_message",
-    "documents", "function_call", "functions", "mm_processor_kwargs", "modalities", "reasoning_effort", "tool_choice",
-    "tools", )  # fmt: skip
+    *UNSUPPORTED, "chat_template", "chat_template_kwargs", "documents", "function_call", "functions",
+    "mm_processor_kwargs", "modalities", "reasoning_effort", "tool_choice", "tools", )  # fmt: skip
 
 
 class ChatRequest(GenerationFields, kw_only=True):
@@ -34,6 +35,9 @@ class ChatRequest(GenerationFields, kw_only=True):
     n: int | None = 1
     logprobs: bool | None = False
     top_logprobs: int | None = None
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
+    add_special_tokens: bool | None = None
 
     audio: Any = None
     parallel_tool_calls: Any = None
@@ -43,10 +47,8 @@ class ChatRequest(GenerationFields, kw_only=True):
     verbosity: Any = None
     web_search_options: Any = None
 
-    add_generation_prompt: Any = None
     chat_template: Any = None
     chat_template_kwargs: Any = None
-    continue_final_message: Any = None
     documents: Any = None
     function_call: Any = None
     functions: Any = None
@@ -55,6 +57,11 @@ class ChatRequest(GenerationFields, kw_only=True):
     reasoning_effort: Any = None
     tool_choice: Any = None
     tools: Any = None
+
+    @property
+    def begins_reply(self) -> bool:
+        """Whether the prompt ends with the beginning of a reply: unless the last message is to be gone on with."""
+        return not self.continue_final_message if self.add_generation_prompt is None else self.add_generation_prompt
 
 
 class ChatEndpoint(Endpoint):
@@ -68,19 +75,34 @@ class ChatEndpoint(Endpoint):
 
     def parse(self, call: Call) -> ChatRequest:
         request: ChatRequest = super().parse(call)
-        check_fields(request, CHAT_UNSUPPORTED)
+        check_fields(request, call, CHAT_UNSUPPORTED)
+        if request.continue_final_message and request.add_generation_prompt:
+            raise bad("continue_final_message", "continue_final_message and add_generation_prompt cannot both be true.")
         if request.top_logprobs and not request.logprobs:
             raise RequestError("top_logprobs needs logprobs=true.", param="top_logprobs", code="invalid_value")
         return request
 
     def render(self, request: ChatRequest, model: ServedModel) -> Work:
-        prompt = model.render_chat(request.messages)
+        prompt = model.render_chat(
+            request.messages, add_generation_prompt=request.begins_reply,
+            continue_final_message=bool(request.continue_final_message),
+            add_special_tokens=bool(request.add_special_tokens), truncate=request.truncate_prompt_tokens,
+            truncation_side=request.truncation_side or "left",
+        )  # fmt: skip
         values = fields(request)
         if request.max_completion_tokens is not None:
             values["max_tokens"] = request.max_completion_tokens
         values["logprobs"] = (request.top_logprobs or 0) if request.logprobs else None
-        params = model.sampling(prompt, values)
-        return Work(items=[GenerateItem(prompt=prompt, params=params)], stream=bool(request.stream))
+        if request.echo and request.prompt_logprobs is None and not (request.stream or request.use_beam_search):
+            values["prompt_logprobs"] = request.top_logprobs or 0
+        if request.use_beam_search:
+            item = beam_search(request, prompt, model, values)
+        else:
+            item = GenerateItem(
+                prompt=prompt, params=model.sampling(prompt, values), priority=request.priority or 0,
+                cache_salt=request.cache_salt,
+            )  # fmt: skip
+        return Work(items=[item], stream=bool(request.stream), stream_interval=request.stream_interval or 1)
 
     def format(self, request: ChatRequest, work: Work, model: ServedModel, call: Call) -> Formatter:
         return ChatFormatter(request, work, model, call)

@@ -6,8 +6,19 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from frameworkctl.interfaces import Call, Formatter, Output, Payload, Reply, SampledLogprobs, ServedModel, Usage, Work
+from frameworkctl.interfaces import (
+    Call,
+    Formatter,
+    Output,
+    Payload,
+    Reply,
+    SampledLogprobs,
+    ServedModel,
+    Usage,
+    Work,
+)
 
+from ..logprobs import prompt_logprobs_body, shown
 from ..replies import FINGERPRINT, UsageBody, make_head, usage_body
 
 if TYPE_CHECKING:
@@ -18,9 +29,9 @@ class LogprobsBody(msgspec.Struct):
     """Parallel lists, one entry per token; ``text_offset`` counts characters from the start of the answer."""
 
     text_offset: list[int]
-    token_logprobs: list[float]
+    token_logprobs: list[float | None]
     tokens: list[str]
-    top_logprobs: list[dict[str, float]]
+    top_logprobs: list[dict[str, float] | None]
 
 
 class Choice(msgspec.Struct):
@@ -51,40 +62,72 @@ class CompletionFormatter(Formatter):
     """Choices are numbered prompt by prompt: index = prompt * n + i."""
 
     def __init__(self, request: CompletionRequest, work: Work, model: ServedModel, call: Call) -> None:
-        self.request, self.work = request, work
+        self.request, self.work, self.model = request, work, model
+        self.as_ids = request.return_tokens_as_token_ids
         self.head = make_head("cmpl", call.request_id, "text_completion", model)
         self._offsets: dict[int, int] = {}
         self._begun: set[int] = set()
 
     def _index(self, output: Output) -> int:
-        return output.item * self.work.items[0].params.n + output.index
+        return output.item * self.work.items[0].n + output.index
 
-    def _logprobs(self, index: int, entries: Iterable[SampledLogprobs] | None) -> LogprobsBody | None:
+    def _echo(self, item: int) -> str:
+        """The text of an item's prompt, where it is to be repeated."""
+        if not self.request.echo:
+            return ""
+        prompt = self.work.items[item].prompt
+        if prompt.text is not None:
+            return prompt.text
+        return self.model.tokenizer.decode(prompt.token_ids, skip_special_tokens=True)
+
+    def _begin(self, output: Output) -> LogprobsBody | None:
+        """Logprobs of the echoed prompt; text that the reply leaves out (a beginning-of-text token) takes no room."""
+        text = self._echo(output.item)
+        if output.prompt_logprobs is None or not text or self.request.logprobs is None:
+            return None
+        items = self.work.items[output.item].prompt.token_ids
+        first = self.model.tokenizer.decode(items[:1])
+        body = LogprobsBody([0], [None], [f"token_id:{items[0]}" if self.as_ids else first], [None])
+        offset = len(first) if text.startswith(first) else 0
+        for entry in output.prompt_logprobs:
+            body.text_offset.append(offset)
+            body.token_logprobs.append(entry.token.logprob)
+            body.tokens.append(shown(entry.token, self.as_ids))
+            body.top_logprobs.append({shown(t, self.as_ids): t.logprob for t in (entry.token, *entry.top)})
+            offset += len(entry.token.text) if text.startswith(entry.token.text, offset) else 0
+        return body
+
+    def _logprobs(
+        self, index: int, entries: Iterable[SampledLogprobs] | None, begun: LogprobsBody | None = None
+    ) -> LogprobsBody | None:
         if entries is None:
             return None
-        body = LogprobsBody([], [], [], [])
+        body = begun or LogprobsBody([], [], [], [])
         offset = self._offsets.get(index, 0)
         for entry in entries:
             sampled = entry.sampled
             body.text_offset.append(offset)
             body.token_logprobs.append(sampled.logprob)
-            body.tokens.append(sampled.text)
+            body.tokens.append(shown(sampled, self.as_ids))
             # Different ids may have the same text; as in the reference server, the last of them stands for all.
-            body.top_logprobs.append({t.text: t.logprob for t in (sampled, *entry.top)})
+            body.top_logprobs.append({shown(t, self.as_ids): t.logprob for t in (sampled, *entry.top)})
             offset += len(sampled.text)
         self._offsets[index] = offset
         return body
 
     def delta(self, output: Output, usage: Usage) -> Iterable[Payload]:
         want_ids = bool(self.request.return_token_ids)
-        if not output.text and output.finish_reason is None and output.logprobs is None and not want_ids:
-            return
         index = self._index(output)
         first = index not in self._begun
+        echo = self._echo(output.item) if first else ""
+        if not (output.text or echo) and output.finish_reason is None and output.logprobs is None and not want_ids:
+            return
         self._begun.add(index)
+        self._offsets.setdefault(index, len(echo))
         choice = Choice(
-            index, output.text, self._logprobs(index, output.logprobs), output.finish_reason, output.stop_reason,
-            self.work.items[output.item].prompt.token_ids if want_ids and first else None,
+            index, echo + output.text, self._logprobs(index, output.logprobs, self._begin(output) if first else None),
+            output.finish_reason, output.stop_reason,
+            self.work.items[output.item].prompt.token_ids if first and (want_ids or echo) else None,
             output.token_ids if want_ids else None,
         )  # fmt: skip
         last = output.finish_reason is not None and not self.request.wants_usage
@@ -111,13 +154,15 @@ class CompletionFormatter(Formatter):
 
     def _choice(self, output: Output) -> dict[str, Any]:
         index, want_ids = self._index(output), bool(self.request.return_token_ids)
+        echo = self._echo(output.item)
+        self._offsets[index] = len(echo)
         return {
             "index": index,
-            "text": output.text,
-            "logprobs": self._logprobs(index, output.logprobs),
+            "text": echo + output.text,
+            "logprobs": self._logprobs(index, output.logprobs, self._begin(output)),
             "finish_reason": output.finish_reason,
             "stop_reason": output.stop_reason,
             "token_ids": output.token_ids if want_ids else None,
-            "prompt_logprobs": None,
+            "prompt_logprobs": prompt_logprobs_body(output.prompt_logprobs),
             "prompt_token_ids": self.work.items[output.item].prompt.token_ids if want_ids else None,
         }

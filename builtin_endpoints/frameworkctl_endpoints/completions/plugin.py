@@ -11,18 +11,20 @@ from frameworkctl.interfaces import (
     GenerateItem,
     Prompt,
     Register,
-    RequestError,
     Route,
     ServedModel,
     Work,
     hookimpl,
 )
 
-from ..generation_fields import UNSUPPORTED, GenerationFields, check_fields, fields
+from ..beam_search import beam_search
+from ..field_checks import bad, check_fields
+from ..generation_fields import UNSUPPORTED, GenerationFields, fields
 from .format import CompletionFormatter
 
 MAX_PROMPTS = 1024
 DEFAULT_MAX_TOKENS = 16
+COMPLETIONS_UNSUPPORTED = (*UNSUPPORTED, "best_of", "prompt_embeds", "suffix")
 
 
 class CompletionRequest(GenerationFields, kw_only=True):
@@ -48,35 +50,46 @@ class CompletionsEndpoint(Endpoint):
 
     def parse(self, call: Call) -> CompletionRequest:
         request: CompletionRequest = super().parse(call)
-        check_fields(request, (*UNSUPPORTED, "best_of", "suffix", "prompt_embeds"))
+        check_fields(request, call, COMPLETIONS_UNSUPPORTED)
+        if request.use_beam_search and request.echo and request.logprobs is not None:
+            raise bad("echo", "echo with logprobs is not possible with use_beam_search: no prompt is scored.")
         return request
 
     def render(self, request: CompletionRequest, model: ServedModel) -> Work:
         values = fields(request)
         values["logprobs"] = None if request.logprobs is None else int(request.logprobs)
-        items = []
-        for prompt in self._prompts(request, model):
-            params = model.sampling(prompt, values, default_max_tokens=DEFAULT_MAX_TOKENS)
-            items.append(GenerateItem(prompt=prompt, params=params))
-        return Work(items=items, stream=bool(request.stream))
+        if request.echo and request.logprobs is not None and request.prompt_logprobs is None:
+            values["prompt_logprobs"] = values["logprobs"]
+        items = [self._item(prompt, request, values, model) for prompt in self._prompts(request, model)]
+        return Work(items=items, stream=bool(request.stream), stream_interval=request.stream_interval or 1)
+
+    def _item(
+        self, prompt: Prompt, request: CompletionRequest, values: dict[str, Any], model: ServedModel
+    ) -> GenerateItem:
+        if request.use_beam_search:
+            return beam_search(request, prompt, model, values, default_max_tokens=DEFAULT_MAX_TOKENS)
+        params = model.sampling(
+            prompt, values, default_max_tokens=DEFAULT_MAX_TOKENS, min_max_tokens=0 if request.echo else 1
+        )
+        return GenerateItem(prompt=prompt, params=params, priority=request.priority or 0, cache_salt=request.cache_salt)
 
     def _prompts(self, request: CompletionRequest, model: ServedModel) -> list[Prompt]:
         given = request.prompt
         if not given:
-            raise RequestError(
-                "prompt must be a text or token ids, and not be empty.", param="prompt", code="invalid_value"
-            )
+            raise bad("prompt", "prompt must be a text or token ids, and not be empty.")
         if isinstance(given, str) or all(type(x) is int for x in given):
-            return [model.encode_prompt(given, add_special_tokens=request.add_special_tokens)]
+            return [self._one(given, "prompt", request, model)]
         if len(given) > MAX_PROMPTS:
-            raise RequestError(f"At most {MAX_PROMPTS} prompts are possible.", param="prompt", code="invalid_value")
-        return [self._one(p, i, request, model) for i, p in enumerate(given)]
+            raise bad("prompt", f"At most {MAX_PROMPTS} prompts are possible.")
+        return [self._one(p, f"prompt[{i}]", request, model) for i, p in enumerate(given)]
 
-    def _one(self, prompt: Any, index: int, request: CompletionRequest, model: ServedModel) -> Prompt:
-        path = f"prompt[{index}]"
+    def _one(self, prompt: Any, path: str, request: CompletionRequest, model: ServedModel) -> Prompt:
         if not isinstance(prompt, str) and not (isinstance(prompt, list) and all(type(x) is int for x in prompt)):
-            raise RequestError(f"{path} must be a text or a list of token ids.", param=path, code="invalid_type")
-        return model.encode_prompt(prompt, add_special_tokens=request.add_special_tokens, param=path)
+            raise bad(path, f"{path} must be a text or a list of token ids.", "invalid_type")
+        return model.encode_prompt(
+            prompt, add_special_tokens=request.add_special_tokens, param=path, truncate=request.truncate_prompt_tokens,
+            truncation_side=request.truncation_side or "left",
+        )  # fmt: skip
 
     def format(self, request: CompletionRequest, work: Work, model: ServedModel, call: Call) -> Formatter:
         return CompletionFormatter(request, work, model, call)

@@ -76,6 +76,11 @@ def convert(field: Field, value: Any) -> Any:
             value = int(float(match[1]) * _SUFFIX[match[2]])
     if field.is_list and isinstance(value, str):
         value = [value]
+    if isinstance(value, str) and _is(field.type, dict):
+        try:
+            value = msgspec.json.decode(value)
+        except msgspec.DecodeError as e:
+            raise ConfigError(f"{field.flag}: {value!r:.80} is not JSON: {e}") from None
     try:
         return msgspec.convert(value, field.type, strict=False)
     except msgspec.ValidationError as e:

@@ -1,11 +1,14 @@
-"""Sampling defaults of a model, from its generation_config.json."""
+"""Sampling defaults of a model, from its generation_config.json and from the operator."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from ..errors import ConfigError
 
 # A value that equals the library's own default says nothing about the model.
 LIBRARY_DEFAULTS: dict[str, Any] = {
@@ -18,7 +21,10 @@ LIBRARY_DEFAULTS: dict[str, Any] = {
 
 
 class SamplingDefaults(msgspec.Struct, frozen=True):
-    """What a request gets where it says nothing; ``max_new_tokens`` where it sets no limit either."""
+    """What a request gets where it says nothing; ``max_new_tokens`` where it sets no limit either.
+
+    ``cap`` is the most tokens of output that any request gets, whatever it asks for; None: no limit but the context.
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -28,17 +34,52 @@ class SamplingDefaults(msgspec.Struct, frozen=True):
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     max_new_tokens: int | None = None
+    cap: int | None = None
 
 
-def sampling_defaults(generation_config: Mapping[str, Any]) -> SamplingDefaults:
+def load_defaults(checkpoint: Mapping[str, Any], source: str, override: Mapping[str, Any]) -> SamplingDefaults:
+    """Defaults of a model whose own generation config is ``checkpoint``.
+
+    ``source`` is ``auto`` (that), ``vllm`` (none) or a folder with a ``generation_config.json``; ``override`` comes on
+    top. ``max_new_tokens`` of a folder or of ``override`` is what the operator says, and so a cap as well.
+
+    Raises:
+        ConfigError: the folder has no such file, or ``override`` a key or value that means nothing.
+    """
+    own = source not in ("auto", "vllm")
+    config = _read(Path(source)) if own else {} if source == "vllm" else checkpoint
+    values = _known(config)
+    for name, value in override.items():
+        if name not in _TYPES:
+            raise ConfigError(f"--override-generation-config: {name!r} is not one of {', '.join(_TYPES)}")
+        try:
+            values[name] = msgspec.convert(value, _TYPES[name], strict=False)
+        except msgspec.ValidationError as e:
+            raise ConfigError(f"--override-generation-config: {name}: {e}") from None
+    cap = values.get("max_new_tokens") if own or "max_new_tokens" in override else None
+    return SamplingDefaults(**{k: v for k, v in values.items() if v is not None}, cap=cap)
+
+
+def _known(generation_config: Mapping[str, Any]) -> dict[str, Any]:
     """Only keys that differ from the library's defaults count; values of a wrong type are passed over."""
     values = {}
-    for field in msgspec.structs.fields(SamplingDefaults):
-        value = generation_config.get(field.name)
-        if value is None or value == LIBRARY_DEFAULTS.get(field.name):
+    for name, type_ in _TYPES.items():
+        value = generation_config.get(name)
+        if value is None or value == LIBRARY_DEFAULTS.get(name):
             continue
         try:
-            values[field.name] = msgspec.convert(value, field.type, strict=False)
+            values[name] = msgspec.convert(value, type_, strict=False)
         except msgspec.ValidationError:
             continue
-    return SamplingDefaults(**values)
+    return values
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / "generation_config.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError) as e:
+        raise ConfigError(f"--generation-config: cannot read {path}: {e}") from None
+
+
+_TYPES = {f.name: f.type for f in msgspec.structs.fields(SamplingDefaults) if f.name != "cap"}

@@ -22,12 +22,11 @@ from .endpoint import (
     Reply,
     Route,
     SampledLogprobs,
-    ServedModel,
+    Search,
     ServerEvent,
     Session,
     Socket,
     SocketClosed,
-    Tokenizer,
     TokenLogprob,
     Usage,
     Work,
@@ -52,6 +51,7 @@ from .parsers import (
     ToolParserSpec,
 )
 from .scheduling import Load, Policy, PolicySpec, RequestView
+from .served_model import ServedModel, Tokenizer, TruncationSide
 from .structured import Constraint, GrammarCompiler, GrammarContext, Matcher, StructuredOutputSpec
 
 __all__ = [
@@ -107,6 +107,7 @@ __all__ = [
     "RowProcessor",
     "SampledLogprobs",
     "SamplingParams",
+    "Search",
     "ServedModel",
     "ServerEvent",
     "Session",
@@ -116,6 +117,7 @@ __all__ = [
     "TextStream",
     "TokenLogprob",
     "Tokenizer",
+    "TruncationSide",
     "ToolEvent",
     "ToolParser",
     "ToolParserSpec",

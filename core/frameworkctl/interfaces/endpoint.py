@@ -11,7 +11,7 @@ import msgspec
 from ..params import SamplingParams
 from .guard import NO_GUARD, Guard
 from .markers import API_VERSION
-from .model import ModelInfo
+from .served_model import ServedModel
 
 T = TypeVar("T")
 
@@ -60,19 +60,44 @@ class Prompt(msgspec.Struct, frozen=True):
     text: str | None = None
 
 
+class Search(Protocol):
+    """Another way to continue a prompt than to sample token by token, such as beam search.
+
+    Its outputs are whole sequences, which pass the filters and are counted as any; ``item`` in them is not looked at.
+    """
+
+    def run(self, item: GenerateItem, engine: EngineScope, model: ServedModel) -> AsyncGenerator[Output, None]: ...
+
+
 class GenerateItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One prompt to continue; ``params.n`` sequences come of it."""
+    """One prompt to continue; ``params.n`` sequences come of it, or with a ``search`` ``width`` at most.
+
+    Prompts share cached beginnings only with those of the same ``cache_salt``. ``priority``: lower goes first, where
+    the scheduling policy looks at it.
+    """
 
     prompt: Prompt
     params: SamplingParams
     priority: int = 0
+    cache_salt: str | None = None
+    search: Search | None = None
+    width: int = 0
+
+    @property
+    def n(self) -> int:
+        """Sequences at most."""
+        return self.width or self.params.n
 
 
 class Work(msgspec.Struct, kw_only=True):
-    """What ``Endpoint.render`` asks of the engine: items, and whether the client wants them as a stream."""
+    """What ``Endpoint.render`` asks of the engine: items, and whether the client wants them as a stream.
+
+    A stream's payloads then have ``stream_interval`` tokens of a sequence, but for its first and its last.
+    """
 
     items: list[GenerateItem]
     stream: bool = False
+    stream_interval: int = 1
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
@@ -217,48 +242,6 @@ class Session(Protocol):
     def outputs(self) -> AsyncIterator[Output]: ...
 
 
-class Tokenizer(Protocol):
-    """The text side of a served model; safe to use from any thread."""
-
-    @property
-    def vocab_size(self) -> int: ...
-    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]: ...
-    def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = False) -> str: ...
-    def token_to_id(self, token: str) -> int | None: ...
-
-
-class ServedModel(Protocol):
-    """A model as endpoints and logits processors see it in the server process."""
-
-    name: str  # the first served name, which replies carry
-    names: tuple[str, ...]
-    root: str
-    created: int  # unix seconds
-    info: ModelInfo
-    max_model_len: int
-    options: Mapping[str, Any]  # values of options that plugins registered
-
-    @property
-    def tokenizer(self) -> Tokenizer: ...
-
-    def encode_prompt(
-        self, prompt: str | Sequence[int], *, add_special_tokens: bool = True, param: str = "prompt"
-    ) -> Prompt:
-        """Check lengths and ids and tokenize. Raises RequestError naming ``param`` when it cannot be computed."""
-
-    def render_chat(self, messages: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True) -> Prompt:
-        """Render messages with the chat template and tokenize. Raises RequestError when the template refuses."""
-
-    def sampling(
-        self, prompt: Prompt, fields: Mapping[str, Any], *, default_max_tokens: int | None = None
-    ) -> SamplingParams:
-        """Merge a request's fields (null = unset) over the model's defaults, clamp ``max_tokens`` to the room left,
-        check.
-
-        ``default_max_tokens`` None fills the context window. Raises RequestError naming the field that is wrong.
-        """
-
-
 class EngineScope(Protocol):
     """The engine as one call sees it. All work started in it ends with the call; usage is counted here."""
 
@@ -285,6 +268,14 @@ class EngineScope(Protocol):
 
     def generate(self, item: GenerateItem, model: ServedModel) -> AsyncGenerator[Output, None]:
         """Outputs as they come; closing the generator aborts what still runs."""
+
+    async def next_logprobs(
+        self, prompts: Sequence[Sequence[int]], count: int, item: GenerateItem, model: ServedModel
+    ) -> list[tuple[tuple[int, float], ...]]:
+        """The ``count`` most likely next tokens of each prompt with their raw logprobs, best first: for a Search.
+
+        Neither filtered nor counted. ``item`` says where its cache and its priority are.
+        """
 
     def open(self, item: GenerateItem, model: ServedModel) -> Session: ...
 

@@ -13,7 +13,7 @@ from .markers import API_VERSION
 if TYPE_CHECKING:
     import torch
 
-    from .endpoint import ServedModel
+    from .served_model import ServedModel
 
 
 class LogitsProcessorSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +22,9 @@ class LogitsProcessorSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``params`` is the Struct those arguments must fit; ``prepare`` (server side, in a worker thread) may then turn them
     into what the engine needs, a Struct of type ``prepared``: words into token ids, for instance. ``changes_argmax``
     False promises that the most likely token stays it, so that greedy requests skip the processor. ``tokens`` is where
-    the processor wants to see a sequence's tokens: not at all, or as a list on the host.
+    the processor wants to see a sequence's tokens: not at all, or as a list on the host. A request may also switch it
+    on with ``vllm_xargs``, a flat map: by its name, whose value is then the first field of ``params``, or by any of the
+    fields named in ``arguments``.
     """
 
     name: str
@@ -32,6 +34,7 @@ class LogitsProcessorSpec(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Literal["none", "host"] = "none"
     prepare: Callable[[Any, ServedModel], msgspec.Struct] | None = None
     prepared: type[msgspec.Struct] | None = None
+    arguments: tuple[str, ...] = ()
     api_version: int = API_VERSION
 
 

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from ..config import EngineConfig, EngineOptions, ModelOptions, NamedModel, Options
 from ..errors import ConfigError
 from ..frontend.chat_template import ChatTemplate, load_chat_template
 from ..frontend.checkpoint import read_checkpoint
 from ..frontend.content_format import detect_content_format
-from ..frontend.defaults import SamplingDefaults, sampling_defaults
+from ..frontend.defaults import SamplingDefaults, load_defaults
 from ..frontend.hub import locate
 from ..frontend.messages import ContentFormat
 from ..frontend.tokenizer import load_tokenizer
+from ..interfaces import CheckpointSpec, ReasoningParserSpec, ToolParserSpec
 from ..plugins import PluginHost
 from ..plugins.architectures import choose
 from ..plugins.discovery import BACKENDS
+from ..plugins.registry import Shelf
 from .served_model import LocalModel
 
 log = logging.getLogger("frameworkctl.server")
+SpecT = TypeVar("SpecT")
 
 
 def models_to_serve(options: Options, host: PluginHost) -> list[NamedModel]:
@@ -38,8 +44,9 @@ def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalMo
     Raises:
         ConfigError: it cannot be found, read, or run.
     """
-    settings = named.options
     checkpoints = {name: r.spec for name, r in host.registry.checkpoints.items()}
+    settings = _with_defaults(named.options, checkpoints.get(named.source))
+    parsers = _parsers(settings, host)
     folder = locate(
         named.source,
         checkpoints,
@@ -57,15 +64,49 @@ def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalMo
     tokenizer = load_tokenizer(folder, checkpoint.tokenizer_config, checkpoint.config.get("model_type"))
     source = load_chat_template(folder, checkpoint.tokenizer_config, override=settings.chat_template)
     template = None if source is None else ChatTemplate(source, special_tokens=tokenizer.special_tokens)
+    for_tools = load_chat_template(folder, checkpoint.tokenizer_config, override=settings.chat_template, has_tools=True)
+    tool_template = template
+    if for_tools is not None and for_tools != source:
+        tool_template = ChatTemplate(for_tools, special_tokens=tokenizer.special_tokens)
     content_format = _content_format(settings, source)
-    defaults = sampling_defaults(checkpoint.generation_config)
+    defaults = load_defaults(
+        checkpoint.generation_config, settings.generation_config, settings.override_generation_config
+    )
     names = settings.served_model_name or [named.source]
     if defaults != SamplingDefaults():
-        log.info("%s: sampling defaults from its generation_config.json: %s", names[0], defaults)
-    return LocalModel(
+        log.info(
+            "%s: sampling defaults of the model (--generation-config vllm: none of its own): %s", names[0], defaults
+        )
+    model = LocalModel(
         names, str(folder), choice, settings, tokenizer, template, content_format, defaults,
-        host.registry.logits_processors, options.plugin_options,
+        host.registry.logits_processors, options.plugin_options, tool_template=tool_template,
+        tool_parser=parsers[0], reasoning_parser=parsers[1],
     )  # fmt: skip
+    policy = host.registry.policies.get(settings.scheduling_policy)
+    model.uses_priority = policy is None or policy.spec.uses_priority  # None: what a plugin's create_policy makes
+    return model
+
+
+def _with_defaults(settings: ModelOptions, spec: CheckpointSpec | None) -> ModelOptions:
+    """A bundled checkpoint knows some options of its own; what the user says counts more."""
+    given = {} if spec is None else {n: v for n, v in spec.options.items() if getattr(settings, n) is None}
+    return msgspec.structs.replace(settings, **given)
+
+
+def _parsers(settings: ModelOptions, host: PluginHost) -> tuple[ToolParserSpec | None, ReasoningParserSpec | None]:
+    if settings.enable_auto_tool_choice and settings.tool_call_parser is None:
+        known = ", ".join(sorted(host.registry.tool_parsers))
+        raise ConfigError(f"--enable-auto-tool-choice needs --tool-call-parser (one of {known})")
+    tool = _named(host.registry.tool_parsers, settings.tool_call_parser, "--tool-call-parser")
+    return tool, _named(host.registry.reasoning_parsers, settings.reasoning_parser, "--reasoning-parser")
+
+
+def _named(shelf: Shelf[SpecT], name: str | None, flag: str) -> SpecT | None:
+    if not name:
+        return None
+    if name not in shelf:
+        raise ConfigError(f"{flag}: there is no {shelf.kind} {name!r}; known are {', '.join(sorted(shelf))}")
+    return shelf[name].spec
 
 
 def _content_format(settings: ModelOptions, source: str | None) -> ContentFormat:

@@ -19,14 +19,16 @@ from ..interfaces.endpoint import (
     Output,
     Payload,
     Reply,
-    ServedModel,
     Usage,
     Work,
 )
+from ..interfaces.served_model import ServedModel
 from .generation import Generation, merge
 from .guard import Guard
 from .guarded import GuardedSequence
-from .served_model import LocalModel, token_bytes
+from .search import SearchRun, next_logprobs
+from .served_model import LocalModel, cache_extras, token_bytes
+from .spacing import spaced
 
 if TYPE_CHECKING:
     from .service import Service
@@ -79,8 +81,15 @@ class CallScope:
         request, model, work = await self.prepare(endpoint, call)
         formatter = self.service.stages.format(request, await self._shown(work, model), model, call)
         if work.stream:
-            return Reply(stream=self._payloads(self._run(work, model), formatter), done=formatter.done)
-        return formatter.final(await self.whole(work, model), self.usage)
+            outputs = self._run(work, model)
+            if work.stream_interval > 1:
+                outputs = spaced(outputs, work.stream_interval)
+            return Reply(stream=self._payloads(outputs, formatter), done=formatter.done)
+        whole = await self.whole(work, model)
+        if any(output.prompt_logprobs for output in whole):  # large: other streams must not wait for it
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.service.workers, formatter.final, whole, self.usage)
+        return formatter.final(whole, self.usage)
 
     async def prepare(self, endpoint: Endpoint, call: Call) -> tuple[Any, LocalModel, Work]:
         """Parse and render: the request, its model, and what the engine is to do."""
@@ -164,8 +173,11 @@ class CallScope:
         return self._generate(item, model, 0)
 
     async def _generate(self, item: GenerateItem, model: LocalModel, number: int) -> AsyncGenerator[Output, None]:
-        client, stream = self._start(item, model, open_input=False)
-        generation = Generation(client, stream, item, number, model.tokenizer.vocabulary, self.usage)
+        if item.search is not None:
+            generation: Generation | SearchRun = SearchRun(item.search, self, item, number, model, self.usage)
+        else:
+            client, stream = self._start(item, model, open_input=False)
+            generation = Generation(client, stream, item, number, model.tokenizer.vocabulary, self.usage)
         async with aclosing(self._filtered(generation, model)) as outputs:
             async for output in outputs:
                 yield output
@@ -178,11 +190,17 @@ class CallScope:
             )
         return guard
 
-    async def _filtered(self, generation: Generation, model: LocalModel) -> AsyncGenerator[Output, None]:
+    async def next_logprobs(
+        self, prompts: Sequence[Sequence[int]], count: int, item: GenerateItem, model: ServedModel
+    ) -> list[tuple[tuple[int, float], ...]]:
+        assert isinstance(model, LocalModel)
+        return await next_logprobs(self._client(item, model), prompts, count, item)
+
+    async def _filtered(self, generation: Generation | SearchRun, model: LocalModel) -> AsyncGenerator[Output, None]:
         """What plugins' filters let through: no output reaches an endpoint by another way."""
         guard, item = self._guard(model), generation.item
         number = guard.number()
-        sequences = [GuardedSequence(guard, item, number, i) for i in range(item.params.n if guard.filters else 0)]
+        sequences = [GuardedSequence(guard, item, number, i) for i in range(item.n if guard.filters else 0)]
         async with aclosing(generation.outputs()) as outputs:
             async for output in outputs:
                 if self.first_output is None:
@@ -196,13 +214,23 @@ class CallScope:
                         output.prompt_logprobs = await asyncio.to_thread(guard.apart().prompt_logprobs, item, scores)
                 yield output
 
-    def _start(self, item: GenerateItem, model: LocalModel, *, open_input: bool) -> tuple[EngineClient, RowStream]:
+    def _client(self, item: GenerateItem, model: LocalModel) -> EngineClient:
+        if item.priority and not model.uses_priority:
+            raise RequestError(
+                f"priority needs a scheduling policy that looks at it; {model.name!r} is served with"
+                f" --scheduling-policy {model.settings.scheduling_policy}.",
+                param="priority", code="unsupported_parameter",
+            )  # fmt: skip
         assert model.engine is not None
-        client = model.engine.live_client()
+        return model.engine.live_client()
+
+    def _start(self, item: GenerateItem, model: LocalModel, *, open_input: bool) -> tuple[EngineClient, RowStream]:
+        client = self._client(item, model)
         seed = item.params.seed if item.params.seed is not None else self.service.fresh_seed(model)
         stream = client.generate(
-            token_bytes(item.prompt.token_ids), item.params, seed=seed, priority=item.priority, open_input=open_input
-        )
+            token_bytes(item.prompt.token_ids), item.params, seed=seed, priority=item.priority,
+            extras=cache_extras(item.cache_salt), open_input=open_input,
+        )  # fmt: skip
         self._open.append((client, stream))
         self.usage.prompt_tokens += len(item.prompt.token_ids)
         return client, stream

@@ -19,20 +19,14 @@ from ..frontend.messages import ContentFormat, prepare_messages
 from ..frontend.tokenizer import TextTokenizer
 from ..interfaces.endpoint import Prompt
 from ..interfaces.logits import LogitsProcessorSpec
-from ..params import SamplingParams, bad, parse_logit_bias, validate
+from ..interfaces.parsers import ReasoningParserSpec, ToolParserSpec
+from ..interfaces.served_model import TruncationSide
+from ..params import SamplingParams, bad
 from ..plugins.architectures import Choice
 from ..plugins.registry import Registered
+from .merging import merged_params
 
 log = logging.getLogger("frameworkctl.server")
-
-_DEFAULTED = (
-    "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty",
-)  # fmt: skip
-_PLAIN = (
-    "min_tokens", "seed", "ignore_eos", "include_stop_str_in_output", "skip_special_tokens",
-    "spaces_between_special_tokens", "n", "logprobs",
-)  # fmt: skip
-TEMPERATURE_FLOOR = 0.01  # below it, logits / temperature overflows in half precision; 0 itself means greedy
 
 
 class LocalModel:
@@ -50,16 +44,25 @@ class LocalModel:
         defaults: SamplingDefaults,
         processors: Mapping[str, Registered[LogitsProcessorSpec]],
         plugin_options: Mapping[str, Any],
+        *,
+        tool_template: ChatTemplate | None = None,
+        tool_parser: ToolParserSpec | None = None,
+        reasoning_parser: ReasoningParserSpec | None = None,
     ) -> None:
         self.names, self.name, self.root = tuple(names), names[0], root
         self.choice, self.info = choice, choice.info
         self.settings, self.tokenizer, self.defaults = options, tokenizer, defaults
         self.template, self.content_format = template, content_format
         self.options = plugin_options
+        self.tool_template = tool_template or template  # with which requests that bring tools are rendered
+        self.tool_parser, self.reasoning_parser = tool_parser, reasoning_parser
+        self.auto_tool_choice = bool(options.enable_auto_tool_choice)
+        self.show_unused_tools = not options.exclude_tools_when_tool_choice_none
         self.created = int(time.time())
         self.max_model_len = options.max_model_len or self.info.max_model_len
         self.engine: Engine | None = None
-        self._processors = processors
+        self.uses_priority = False  # whether the scheduling policy looks at priorities
+        self.processors = processors
         main = tokenizer.eos_token_id
         ends = [i for i in self.info.eos_token_ids if i != main]
         # The tokenizer's own end token comes first: it is the one that ends without a stop reason.
@@ -69,8 +72,15 @@ class LocalModel:
     # -- prompts
 
     def encode_prompt(
-        self, prompt: str | Sequence[int], *, add_special_tokens: bool = True, param: str = "prompt"
+        self,
+        prompt: str | Sequence[int],
+        *,
+        add_special_tokens: bool = True,
+        param: str = "prompt",
+        truncate: int | None = None,
+        truncation_side: TruncationSide = "left",
     ) -> Prompt:
+        keep = self._tokens_to_keep(truncate)
         if not isinstance(prompt, str):
             ids, text = list(prompt), None
             wrong = next((i for i in ids if not 0 <= i < self.info.vocab_size), None)
@@ -79,18 +89,31 @@ class LocalModel:
         else:
             text = prompt
             longest = self.max_model_len * self.tokenizer.longest_token
-            if len(text) > longest:
+            if keep is None and len(text) > longest:
                 raise self._too_long(
                     param, f"{len(text)} characters, and no {self.max_model_len} tokens exceed {longest}"
                 )
             ids = self.tokenizer.encode(text, add_special_tokens=add_special_tokens)
             if ids and max(ids) >= self.info.vocab_size:
                 raise bad(param, f"{param} holds a token that this model has no embedding for.")
+        if keep is not None and len(ids) > keep:
+            ids, text = ids[len(ids) - keep :] if truncation_side == "left" else ids[:keep], None
         if not ids:
             raise bad(param, f"{param} must not be empty.")
         if len(ids) >= self.max_model_len:
             raise self._too_long(param, f"{len(ids)} tokens, and one has to be left for the answer")
         return Prompt(ids, text)
+
+    def _tokens_to_keep(self, truncate: int | None) -> int | None:
+        """What ``truncate_prompt_tokens`` comes to; one token of the context is left for the answer."""
+        if truncate is None:
+            return None
+        if not -1 <= truncate <= self.max_model_len:
+            raise bad(
+                "truncate_prompt_tokens",
+                f"truncate_prompt_tokens must be -1 (the context) or in [0, {self.max_model_len}], got {truncate}.",
+            )
+        return self.max_model_len - 1 if truncate == -1 else truncate
 
     def _too_long(self, param: str, what: str) -> RequestError:
         return RequestError(
@@ -98,8 +121,20 @@ class LocalModel:
             param=param, code="context_length_exceeded",
         )  # fmt: skip
 
-    def render_chat(self, messages: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True) -> Prompt:
-        if self.template is None:
+    def render_chat(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        add_generation_prompt: bool = True,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        template_kwargs: Mapping[str, Any] | None = None,
+        continue_final_message: bool = False,
+        add_special_tokens: bool = False,
+        truncate: int | None = None,
+        truncation_side: TruncationSide = "left",
+    ) -> Prompt:
+        template = self.tool_template if tools else self.template
+        if template is None:
             raise RequestError(
                 f"The model {self.name!r} has no chat template: start the server with --chat-template,"
                 " or use completions.",
@@ -108,68 +143,34 @@ class LocalModel:
         if not messages:
             raise bad("messages", "messages must not be empty.")
         prepared = prepare_messages(messages, self.content_format, developer_role=self._developer_role)
-        text = self.template.render(prepared, add_generation_prompt=add_generation_prompt)
-        return self.encode_prompt(text, add_special_tokens=False, param="messages")
+        text = template.render(
+            prepared,
+            tools=[dict(tool) for tool in tools] if tools else None,
+            add_generation_prompt=add_generation_prompt,
+            continue_final_message=continue_final_message,
+            kwargs=template_kwargs,
+        )
+        return self.encode_prompt(
+            text, add_special_tokens=add_special_tokens, param="messages", truncate=truncate,
+            truncation_side=truncation_side,
+        )  # fmt: skip
 
     # -- parameters
 
     def sampling(
-        self, prompt: Prompt, fields: Mapping[str, Any], *, default_max_tokens: int | None = None
+        self,
+        prompt: Prompt,
+        fields: Mapping[str, Any],
+        *,
+        default_max_tokens: int | None = None,
+        min_max_tokens: int = 1,
     ) -> SamplingParams:
-        values: dict[str, Any] = {name: fields[name] for name in _PLAIN if fields.get(name) is not None}
-        for name in _DEFAULTED:
-            given = fields.get(name)
-            values[name] = getattr(self.defaults, name) if given is None else given
-        values["top_k"] = 0 if values["top_k"] == -1 else values["top_k"]
-        if 0 < values["temperature"] < TEMPERATURE_FLOOR:
-            values["temperature"] = TEMPERATURE_FLOOR
-        stop = fields.get("stop")
-        params = SamplingParams(
-            **values,
-            max_tokens=self._max_tokens(fields, default_max_tokens),
-            stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
-            stop_token_ids=tuple(fields.get("stop_token_ids") or ()),
-            eos_token_ids=self.eos_token_ids,
-            logit_bias=parse_logit_bias(fields.get("logit_bias")),
-            processors=self._plugin_params(fields.get("extra_args")),
-        )
-        validate(
-            params,
-            vocab_size=self.info.vocab_size,
-            max_logprobs=self.settings.max_logprobs,
-            max_model_len=self.max_model_len,
-        )
-        room = min(params.max_tokens, self.max_model_len - len(prompt.token_ids))
-        return msgspec.structs.replace(params, max_tokens=room, min_tokens=min(params.min_tokens, room))
+        return merged_params(self, prompt, fields, default_max_tokens, min_max_tokens)
 
-    def _max_tokens(self, fields: Mapping[str, Any], default: int | None) -> int:
-        asked = fields.get("max_tokens")
-        if asked is not None:
-            return int(asked)
-        if default is not None:
-            return min(default, self.max_model_len)
-        return min(self.defaults.max_new_tokens or self.max_model_len, self.max_model_len)
 
-    def _plugin_params(self, extra: Mapping[str, Any] | None) -> dict[str, bytes] | None:
-        """``extra_args`` of a request: per logits processor its parameters, checked and prepared."""
-        if not extra:
-            return None
-        out = {}
-        for name, value in extra.items():
-            path = f"extra_args.{name}"
-            registered = self._processors.get(name)
-            if registered is None:
-                known = ", ".join(sorted(self._processors)) or "none"
-                raise bad(path, f"{path:.80}: no logits processor has this name (enabled: {known}).")
-            spec = registered.spec
-            try:
-                params = msgspec.convert(value, spec.params, strict=False)
-            except msgspec.ValidationError as e:
-                what, _, where = str(e).partition(" - at `$")
-                raise bad(path + where.rstrip("`"), f"{what} at `{path}{where.rstrip('`')}`.") from None
-            prepared = spec.prepare(params, self) if spec.prepare is not None else params
-            out[name] = msgspec.json.encode(prepared)
-        return out
+def cache_extras(salt: str | None) -> dict[str, str] | None:
+    """What keeps a request's part of the prefix cache apart."""
+    return None if salt is None else {"salt": salt}
 
 
 def token_bytes(ids: Sequence[int]) -> bytes:

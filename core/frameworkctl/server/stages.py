@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import RequestError
-from ..interfaces.endpoint import Call, Formatter, OutputFilter, ServedModel, Work
+from ..interfaces.endpoint import Call, Formatter, OutputFilter, Work
+from ..interfaces.served_model import ServedModel
 from ..plugins import PluginHost, tracing
 
 

@@ -1,0 +1,131 @@
+"""One output of a chat, taken apart into reasoning, content and tool calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from frameworkctl.interfaces import (
+    CallArguments,
+    CallBegin,
+    ContentText,
+    ReasoningParser,
+    ReasoningText,
+    ServedModel,
+    ToolEvent,
+    ToolParser,
+)
+
+
+class FunctionDelta(msgspec.Struct, omit_defaults=True):
+    """``arguments`` is JSON text, or the next piece of it."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class CallDelta(msgspec.Struct, omit_defaults=True):
+    """What is new of a tool call; the first one has id, type and name."""
+
+    index: int
+    id: str | None = None
+    type: str | None = None
+    function: FunctionDelta = msgspec.field(default_factory=FunctionDelta)
+
+
+class Said(msgspec.Struct):
+    """What is new in an answer; empty texts mean nothing."""
+
+    content: str = ""
+    reasoning: str = ""
+    calls: list[CallDelta] = msgspec.field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.content or self.reasoning or self.calls)
+
+
+class Answer:
+    """Feed it an output's text as it comes. ``calls`` is how many calls have begun.
+
+    Without ``parallel`` only the first call counts; without ``show_reasoning`` reasoning is left out.
+    """
+
+    def __init__(
+        self,
+        reasoning: ReasoningParser | None,
+        tools: ToolParser | None,
+        *,
+        parallel: bool = True,
+        show_reasoning: bool = True,
+    ) -> None:
+        self._reasoning, self._tools = reasoning, tools
+        self._most = None if parallel else 1
+        self._show = show_reasoning
+        self.calls = 0
+        self.reasoned = self.answered = 0  # characters of reasoning, and of everything after it
+
+    def feed(self, text: str, *, last: bool = False) -> Said:
+        """What the next piece of text brings; ``last`` ends the output."""
+        said = Said()
+        if self._reasoning is None:
+            self._after_reasoning(text, said)
+        else:
+            pieces = list(self._reasoning.feed(text))
+            if last:
+                pieces += self._reasoning.finish()
+            for piece in pieces:
+                if isinstance(piece, ReasoningText):
+                    self.reasoned += len(piece.text)
+                    said.reasoning += piece.text if self._show else ""
+                else:
+                    self._after_reasoning(piece.text, said)
+        if last and self._tools is not None:
+            self._report(self._tools.finish(), said)
+        return said
+
+    def _after_reasoning(self, text: str, said: Said) -> None:
+        self.answered += len(text)
+        if self._tools is None:
+            said.content += text
+        else:
+            self._report(self._tools.feed(text), said)
+
+    def _report(self, events: Iterable[ToolEvent], said: Said) -> None:
+        for event in events:
+            match event:
+                case ContentText(text):
+                    said.content += text
+                case CallBegin(name, id):
+                    self.calls += 1
+                    if self._counts():
+                        assert self._tools is not None
+                        call_id = id or self._tools.new_id()
+                        function = FunctionDelta(name, "")
+                        said.calls.append(CallDelta(self.calls - 1, call_id, "function", function))
+                case CallArguments(text) if self._counts():
+                    self._arguments(text, said)
+
+    def _counts(self) -> bool:
+        return self._most is None or self.calls <= self._most
+
+    def _arguments(self, text: str, said: Said) -> None:
+        index = self.calls - 1
+        if said.calls and said.calls[-1].index == index:
+            function = said.calls[-1].function
+            function.arguments = (function.arguments or "") + text
+        else:
+            said.calls.append(CallDelta(index, function=FunctionDelta(arguments=text)))
+
+
+def reasoning_tokens(answer: Answer, token_ids: Sequence[int], model: ServedModel, reasoning: str) -> int:
+    """How many of an output's tokens are reasoning: those before the marker that ends it."""
+    spec = model.reasoning_parser
+    if spec is None or not answer.reasoned:
+        return 0
+    if not answer.answered:
+        return len(token_ids)
+    end = model.tokenizer.encode(spec.end, add_special_tokens=False)
+    for place in range(len(token_ids) - len(end) + 1):
+        if list(token_ids[place : place + len(end)]) == end:
+            return place
+    return len(model.tokenizer.encode(reasoning, add_special_tokens=False))

@@ -1,0 +1,176 @@
+"""What a chat request says of tools: checked, shown to the template, and turned into a constraint."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+import msgspec
+from frameworkctl.interfaces import Constraint, FunctionTool, RequestError, ServedModel, ToolParser
+
+from ..parsing.forced_calls import ListParser, NamedParser
+
+Choice = Literal["none", "auto", "required", "named"]
+MAX_TOOLS = 1024
+
+
+class FunctionField(msgspec.Struct, omit_defaults=True):
+    """A function that the model may call; ``parameters`` is a JSON Schema."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class ToolField(msgspec.Struct):
+    """One of a request's ``tools``."""
+
+    function: FunctionField
+    type: Literal["function"] = "function"
+
+
+class ToolRequest(Protocol):
+    """The fields that are read here."""
+
+    tools: list[ToolField] | None
+    tool_choice: Any
+    parallel_tool_calls: bool | None
+
+
+class ToolUse(msgspec.Struct, frozen=True):
+    """Which tools a request brings and how they are to be used. ``name`` is the function that must be called."""
+
+    choice: Choice
+    tools: tuple[FunctionTool, ...] = ()
+    name: str | None = None
+    parallel: bool = True
+
+    @property
+    def forced(self) -> bool:
+        return self.choice in ("required", "named")
+
+    def shown(self, model: ServedModel) -> list[dict[str, Any]] | None:
+        """The tools as the chat template gets them."""
+        if not self.tools or (self.choice == "none" and not model.show_unused_tools):
+            return None
+        return [{"type": "function", "function": _plain(tool)} for tool in self.tools]
+
+    def check_model(self, model: ServedModel) -> None:
+        """Raises RequestError where calls could not be told from text."""
+        if self.choice == "auto" and (model.tool_parser is None or not model.auto_tool_choice):
+            raise RequestError(
+                'tool_choice "auto" needs a server that was started with --enable-auto-tool-choice and'
+                ' --tool-call-parser; "none", "required" and named functions work without.',
+                param="tool_choice", code="unsupported_parameter",
+            )  # fmt: skip
+
+    def constraint(self) -> Constraint | None:
+        """What holds a forced call to its schema; None where nothing is forced."""
+        if self.choice == "named":
+            schema: Any = _schema(next(t for t in self.tools if t.name == self.name))
+        elif self.choice == "required":
+            parts = [_part(tool, i) for i, tool in enumerate(self.tools)]
+            one = {"anyOf": [_call_schema(tool, part) for tool, (part, _) in zip(self.tools, parts, strict=True)]}
+            schema = {"type": "array", "minItems": 1, "items": one, "$defs": {n: s for _, d in parts for n, s in d.items()}}
+            if not self.parallel:
+                schema["maxItems"] = 1
+        else:
+            return None
+        return Constraint(kind="json", value=schema, param="tools")
+
+    def parser(self, model: ServedModel) -> ToolParser | None:
+        """For one output; None where nothing is to be parsed."""
+        if self.choice == "named" and self.name is not None:
+            return NamedParser(self.name)
+        if self.choice == "required":
+            return ListParser()
+        if self.choice == "auto" and model.tool_parser is not None:
+            return model.tool_parser.parser(self.tools)
+        return None
+
+
+def tool_use(request: ToolRequest) -> ToolUse:
+    """Read and check ``tools``, ``tool_choice`` and ``parallel_tool_calls``.
+
+    Raises:
+        RequestError: 400 naming the field.
+    """
+    if request.tools is not None and not 0 < len(request.tools) <= MAX_TOOLS:
+        raise _bad("tools", f"tools must hold 1 to {MAX_TOOLS} tools, or be left out.")
+    tools = tuple(_tool(tool, i) for i, tool in enumerate(request.tools or ()))
+    choice, parallel = request.tool_choice, request.parallel_tool_calls is not False
+    if choice is None:
+        return ToolUse("auto" if tools else "none", tools, None, parallel)
+    if choice == "none":
+        return ToolUse("none", tools, None, parallel)
+    if not tools:
+        raise _bad("tool_choice", "tool_choice needs tools.")
+    if choice == "auto":
+        return ToolUse("auto", tools, None, parallel)
+    if choice == "required":
+        return ToolUse("required", tools, None, parallel)
+    return ToolUse("named", tools, _named(choice, tools), parallel)
+
+
+def _named(choice: Any, tools: tuple[FunctionTool, ...]) -> str:
+    if not isinstance(choice, dict) or choice.get("type", "function") != "function":
+        words = '"none", "auto", "required" or {"type": "function", "function": {"name": ...}}'
+        raise _bad("tool_choice", f"tool_choice must be {words}.")
+    function = choice.get("function")
+    if not isinstance(function, dict):
+        raise _bad("tool_choice.function", "tool_choice.function must be an object with the name of a function.")
+    name = function.get("name")
+    if not isinstance(name, str):
+        raise _bad("tool_choice.function.name", "tool_choice.function.name must be the name of a function.")
+    if all(tool.name != name for tool in tools):
+        raise _bad("tool_choice", f"tool_choice names {name!r:.80}, which is none of tools.")
+    return name
+
+
+def _tool(tool: ToolField, index: int) -> FunctionTool:
+    function = tool.function
+    if not function.name:
+        raise _bad(f"tools[{index}].function.name", f"tools[{index}].function.name must not be empty.")
+    return FunctionTool(
+        name=function.name, description=function.description, parameters=function.parameters,
+        strict=bool(function.strict),
+    )  # fmt: skip
+
+
+def _plain(tool: FunctionTool) -> dict[str, Any]:
+    """In the order in which templates print it. Whether a call is held to its schema is nothing a model need know."""
+    out: dict[str, Any] = {"name": tool.name}
+    if tool.description is not None:
+        out["description"] = tool.description
+    if tool.parameters is not None:
+        out["parameters"] = tool.parameters
+    return out
+
+
+def _schema(tool: FunctionTool) -> dict[str, Any]:
+    """Arguments are an object, whatever the tool says of them."""
+    return {"type": "object", **(tool.parameters or {})}
+
+
+def _part(tool: FunctionTool, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The tool's schema as part of a larger one, and what that needs in its ``$defs``: references begin elsewhere."""
+    schema = _schema(tool)
+    text = msgspec.json.encode(schema)
+    if b'"$ref":"#' not in text:
+        return schema, {}
+    name = f"tool{index}"
+    moved = text.replace(b'"$ref":"#', f'"$ref":"#/$defs/{name}'.encode())
+    return {"$ref": f"#/$defs/{name}"}, {name: msgspec.json.decode(moved)}
+
+
+def _call_schema(tool: FunctionTool, parameters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"name": {"const": tool.name}, "parameters": parameters},
+        "required": ["name", "parameters"],
+        "additionalProperties": False,
+    }
+
+
+def _bad(param: str, message: str) -> RequestError:
+    return RequestError(message, param=param, code="invalid_value")

@@ -1,0 +1,91 @@
+"""A model as endpoints and logits processors see it in the server process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ..params import SamplingParams
+from .model import ModelInfo
+from .parsers import ReasoningParserSpec, ToolParserSpec
+
+if TYPE_CHECKING:
+    from .endpoint import Prompt
+
+TruncationSide = Literal["left", "right"]
+
+
+class Tokenizer(Protocol):
+    """The text side of a served model; safe to use from any thread."""
+
+    @property
+    def vocab_size(self) -> int: ...
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]: ...
+    def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = False) -> str: ...
+    def token_to_id(self, token: str) -> int | None: ...
+
+
+class ServedModel(Protocol):
+    """A model as endpoints and logits processors see it in the server process."""
+
+    name: str  # the first served name, which replies carry
+    names: tuple[str, ...]
+    root: str
+    created: int  # unix seconds
+    info: ModelInfo
+    max_model_len: int
+    options: Mapping[str, Any]  # values of options that plugins registered
+    tool_parser: ToolParserSpec | None  # --tool-call-parser
+    reasoning_parser: ReasoningParserSpec | None  # --reasoning-parser
+    auto_tool_choice: bool  # the model may choose to call tools
+    show_unused_tools: bool  # templates get tools that must not be called
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+
+    def encode_prompt(
+        self,
+        prompt: str | Sequence[int],
+        *,
+        add_special_tokens: bool = True,
+        param: str = "prompt",
+        truncate: int | None = None,
+        truncation_side: TruncationSide = "left",
+    ) -> Prompt:
+        """Check lengths and ids and tokenize. Raises RequestError naming ``param`` when it cannot be computed.
+
+        ``truncate`` tokens are kept (-1: as many as leave room for an answer), without those of ``truncation_side``.
+        """
+
+    def render_chat(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        add_generation_prompt: bool = True,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        template_kwargs: Mapping[str, Any] | None = None,
+        continue_final_message: bool = False,
+        add_special_tokens: bool = False,
+        truncate: int | None = None,
+        truncation_side: TruncationSide = "left",
+    ) -> Prompt:
+        """Render messages with the chat template and tokenize. Raises RequestError when the template refuses.
+
+        ``tools`` as in a request; ``template_kwargs`` are more variables for the template.
+        With ``continue_final_message`` the prompt ends inside the last message, which the model goes on with.
+        """
+
+    def sampling(
+        self,
+        prompt: Prompt,
+        fields: Mapping[str, Any],
+        *,
+        default_max_tokens: int | None = None,
+        min_max_tokens: int = 1,
+    ) -> SamplingParams:
+        """Merge a request's fields (null = unset) over the model's defaults, clamp ``max_tokens`` to the room left,
+        check.
+
+        ``default_max_tokens`` None fills the context window; ``min_max_tokens`` 0 lets a request ask for no answer, for
+        the sake of its prompt. Raises RequestError naming the field that is wrong.
+        """
