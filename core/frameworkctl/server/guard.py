@@ -74,13 +74,13 @@ class Guard:
         items = [msgspec.structs.replace(item, prompt=self._prompt(item.prompt)) for item in work.items]
         return msgspec.structs.replace(work, items=items)
 
-    def prompt_logprobs(self, item: GenerateItem, entries: Sequence[PromptLogprob]) -> list[PromptLogprob]:
+    def prompt_logprobs(self, item: GenerateItem, entries: Sequence[PromptLogprob]) -> list[PromptLogprob] | None:
         """None of them where the filters changed the prompt; otherwise without the alternatives that they would change.
 
         Takes more time than ``work``: there may be many.
         """
         if not self._prompt(item.prompt).token_ids:
-            return []
+            return None
         context, out = self.vocabulary.decode(item.prompt.token_ids[:1], skip_special_tokens=False), []
         for entry in entries:
             out.append(PromptLogprob(entry.token, entry.rank, self.alternatives(entry.top, context)))
