@@ -18,11 +18,16 @@ class UsageBody(msgspec.Struct):
     total_tokens: int
     completion_tokens: int
     prompt_tokens_details: dict[str, int]
+    completion_tokens_details: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
 
 
-def usage_body(usage: Usage) -> UsageBody:
+def usage_body(usage: Usage, reasoning_tokens: int | None = None) -> UsageBody:
     return UsageBody(
-        usage.prompt_tokens, usage.total_tokens, usage.completion_tokens, {"cached_tokens": usage.cached_tokens}
+        usage.prompt_tokens,
+        usage.total_tokens,
+        usage.completion_tokens,
+        {"cached_tokens": usage.cached_tokens},
+        msgspec.UNSET if reasoning_tokens is None else {"reasoning_tokens": reasoning_tokens},
     )
 
 

@@ -45,7 +45,7 @@ class Said(msgspec.Struct):
 
 
 class Answer:
-    """Feed it an output's text as it comes. ``calls`` is how many calls have begun.
+    """Feed it an output as it comes. ``calls`` is how many calls have begun.
 
     Without ``parallel`` only the first call counts; without ``show_reasoning`` reasoning is left out.
     """
@@ -62,20 +62,23 @@ class Answer:
         self._most = None if parallel else 1
         self._show = show_reasoning
         self.calls = 0
-        self.reasoned = self.answered = 0  # characters of reasoning, and of everything after it
+        self._thoughts: list[str] = []
+        self._ids: list[int] = []
+        self._answered = False  # something came after the reasoning
 
-    def feed(self, text: str, *, last: bool = False) -> Said:
-        """What the next piece of text brings; ``last`` ends the output."""
+    def feed(self, text: str, token_ids: Sequence[int] = (), *, last: bool = False) -> Said:
+        """What the next piece of text brings, which the tokens made; ``last`` ends the output."""
         said = Said()
         if self._reasoning is None:
             self._after_reasoning(text, said)
         else:
+            self._ids += token_ids
             pieces = list(self._reasoning.feed(text))
             if last:
                 pieces += self._reasoning.finish()
             for piece in pieces:
                 if isinstance(piece, ReasoningText):
-                    self.reasoned += len(piece.text)
+                    self._thoughts.append(piece.text)
                     said.reasoning += piece.text if self._show else ""
                 else:
                     self._after_reasoning(piece.text, said)
@@ -83,8 +86,20 @@ class Answer:
             self._report(self._tools.finish(), said)
         return said
 
+    def reasoning_tokens(self, model: ServedModel) -> int:
+        """How many tokens were reasoning: those before the marker that ends it."""
+        thoughts = "".join(self._thoughts)
+        if model.reasoning_parser is None or not thoughts:
+            return 0
+        if not self._answered:
+            return len(self._ids)
+        end = model.tokenizer.encode(model.reasoning_parser.end, add_special_tokens=False)
+        places = range(len(self._ids) - len(end) + 1)
+        found = next((p for p in places if self._ids[p : p + len(end)] == end), None)
+        return len(model.tokenizer.encode(thoughts, add_special_tokens=False)) if found is None else found
+
     def _after_reasoning(self, text: str, said: Said) -> None:
-        self.answered += len(text)
+        self._answered = self._answered or bool(text)
         if self._tools is None:
             said.content += text
         else:
@@ -93,16 +108,15 @@ class Answer:
     def _report(self, events: Iterable[ToolEvent], said: Said) -> None:
         for event in events:
             match event:
-                case ContentText(text):
+                case ContentText(text=text):
                     said.content += text
-                case CallBegin(name, id):
+                case CallBegin(name=name, id=id):
                     self.calls += 1
                     if self._counts():
                         assert self._tools is not None
-                        call_id = id or self._tools.new_id()
                         function = FunctionDelta(name, "")
-                        said.calls.append(CallDelta(self.calls - 1, call_id, "function", function))
-                case CallArguments(text) if self._counts():
+                        said.calls.append(CallDelta(self.calls - 1, id or self._tools.new_id(), "function", function))
+                case CallArguments(text=text) if self._counts():
                     self._arguments(text, said)
 
     def _counts(self) -> bool:
@@ -115,17 +129,3 @@ class Answer:
             function.arguments = (function.arguments or "") + text
         else:
             said.calls.append(CallDelta(index, function=FunctionDelta(arguments=text)))
-
-
-def reasoning_tokens(answer: Answer, token_ids: Sequence[int], model: ServedModel, reasoning: str) -> int:
-    """How many of an output's tokens are reasoning: those before the marker that ends it."""
-    spec = model.reasoning_parser
-    if spec is None or not answer.reasoned:
-        return 0
-    if not answer.answered:
-        return len(token_ids)
-    end = model.tokenizer.encode(spec.end, add_special_tokens=False)
-    for place in range(len(token_ids) - len(end) + 1):
-        if list(token_ids[place : place + len(end)]) == end:
-            return place
-    return len(model.tokenizer.encode(reasoning, add_special_tokens=False))

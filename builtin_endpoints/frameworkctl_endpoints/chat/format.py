@@ -21,6 +21,9 @@ from frameworkctl.interfaces import (
 
 from ..logprobs import prompt_logprobs_body, shown
 from ..replies import FINGERPRINT, UsageBody, make_head, usage_body
+from .answer import CallDelta
+from .reasoning import make_answer
+from .tools import tool_use
 
 if TYPE_CHECKING:
     from .plugin import ChatRequest
@@ -31,6 +34,8 @@ ROLE = "assistant"
 class Delta(msgspec.Struct, omit_defaults=True):
     role: str | None = None
     content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[CallDelta] | None = None
 
 
 class Choice(msgspec.Struct):
@@ -78,6 +83,8 @@ class ChatFormatter(Formatter):
         self.role = ROLE if request.begins_reply else _last_role(request.messages)
         self.echo = _echo(request.messages, self.role) if request.echo else ""
         object_ = "chat.completion.chunk" if request.stream else "chat.completion"
+        self.model, self.use = model, tool_use(request)
+        self.answers = [make_answer(request, self.use, work.items[0].prompt, model, call) for _ in range(self.n)]
         self.head = make_head("chatcmpl", call.request_id, object_, model)
         self._begun = False
 
@@ -91,16 +98,21 @@ class ChatFormatter(Formatter):
                     head.id, head.object, head.created, head.model, [first], prompt_token_ids=self.prompt_ids
                 )
                 if self.echo:
-                    said = Choice(i, Delta(content=self.echo), None, None, None)
-                    yield Chunk(head.id, head.object, head.created, head.model, [said])
+                    echoed = Choice(i, Delta(content=self.echo), None, None, None)
+                    yield Chunk(head.id, head.object, head.created, head.model, [echoed])
         ended = output.finish_reason is not None
-        if not output.text and not ended and output.logprobs is None and not want_ids:
+        answer = self.answers[output.index]
+        said = answer.feed(output.text, output.token_ids, last=ended)
+        if not said and not ended and output.logprobs is None and not want_ids:
             return
-        delta, ids = Delta(content=output.text or None), output.token_ids if want_ids else None
+        delta = Delta(None, said.content or None, said.reasoning or None, said.calls or None)
+        ids = output.token_ids if want_ids else None
         logprobs = self._logprobs(output.logprobs)
         running = usage_body(usage) if self.request.usage_in_every_chunk else None
         if ended:
-            choice: Choice = LastChoice(output.index, delta, logprobs, output.finish_reason, ids, output.stop_reason)
+            choice: Choice = LastChoice(
+                output.index, delta, logprobs, self._finish_reason(output), ids, output.stop_reason
+            )  # fmt: skip
             fingerprint = None if self.request.wants_usage else FINGERPRINT
             yield ChunkWithUsage(
                 head.id, head.object, head.created, head.model, [choice], usage=running, system_fingerprint=fingerprint
@@ -121,7 +133,7 @@ class ChatFormatter(Formatter):
                 head.created,
                 head.model,
                 [],
-                usage=usage_body(usage),
+                usage=self._usage(usage),
                 system_fingerprint=FINGERPRINT,
             )
 
@@ -131,21 +143,40 @@ class ChatFormatter(Formatter):
                 choices=[self._choice(o) for o in outputs],
                 service_tier=None,
                 system_fingerprint=FINGERPRINT,
-                usage=usage_body(usage),
+                usage=self._usage(usage),
                 prompt_logprobs=prompt_logprobs_body(outputs[0].prompt_logprobs if outputs else None),
                 prompt_token_ids=self.prompt_ids,
             )
         )
 
     def _choice(self, output: Output) -> dict[str, Any]:
+        said = self.answers[output.index].feed(output.text, output.token_ids, last=True)
+        content: str | None = self.echo + said.content
+        if not content and ((said.calls and not self.use.forced) or said.reasoning):
+            content = None
+        message: dict[str, Any] = {
+            "role": self.role, "content": content, "refusal": None, "annotations": None, "audio": None,
+            "function_call": None, "reasoning": said.reasoning or None,
+        }  # fmt: skip
+        if said.calls:
+            message["tool_calls"] = [{"id": c.id, "type": c.type, "function": c.function} for c in said.calls]
         return {
             "index": output.index,
-            "message": {"role": self.role, "content": self.echo + output.text, "refusal": None},
+            "message": message,
             "logprobs": self._logprobs(output.logprobs),
-            "finish_reason": output.finish_reason,
+            "finish_reason": self._finish_reason(output),
             "stop_reason": output.stop_reason,
             "token_ids": output.token_ids if self.request.return_token_ids else None,
         }
+
+    def _finish_reason(self, output: Output) -> str | None:
+        """A call is why an output ended, unless the request demanded just this one, or the output was cut off."""
+        called = self.answers[output.index].calls and self.use.choice != "named"
+        return "tool_calls" if called and output.finish_reason == "stop" else output.finish_reason
+
+    def _usage(self, usage: Usage) -> UsageBody:
+        reasoning = sum(answer.reasoning_tokens(self.model) for answer in self.answers)
+        return usage_body(usage, reasoning if self.model.reasoning_parser is not None else None)
 
     def _logprobs(self, entries: list[SampledLogprobs] | None) -> dict[str, Any] | None:
         if entries is None:
@@ -170,4 +201,8 @@ def _echo(messages: Sequence[Any], role: str) -> str:
     if last["role"] != role:
         return ""
     content = last.get("content") or ""
-    return content if isinstance(content, str) else "".join(p if isinstance(p, str) else str(p.get("text") or "") for p in content)
+    return (
+        content
+        if isinstance(content, str)
+        else "".join(p if isinstance(p, str) else str(p.get("text") or "") for p in content)
+    )

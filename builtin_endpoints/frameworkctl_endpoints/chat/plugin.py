@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import msgspec
 from frameworkctl.interfaces import (
     Call,
     Endpoint,
@@ -21,10 +22,12 @@ from ..beam_search import beam_search
 from ..field_checks import bad, check_fields
 from ..generation_fields import UNSUPPORTED, GenerationFields, fields
 from .format import ChatFormatter
+from .reasoning import Effort, constraint_begins_after, needs_special_tokens, reasoning_context, template_kwargs
+from .tools import ToolField, tool_use
 
 CHAT_UNSUPPORTED = (
     *UNSUPPORTED, "chat_template", "chat_template_kwargs", "documents", "function_call", "functions",
-    "mm_processor_kwargs", "modalities", "reasoning_effort", "tool_choice", "tools", )  # fmt: skip
+    "mm_processor_kwargs", "modalities", )  # fmt: skip
 
 
 class ChatRequest(GenerationFields, kw_only=True):
@@ -39,8 +42,13 @@ class ChatRequest(GenerationFields, kw_only=True):
     continue_final_message: bool | None = None
     add_special_tokens: bool | None = None
 
+    tools: list[ToolField] | None = None
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: Effort | None = None
+    include_reasoning: bool = True
+
     audio: Any = None
-    parallel_tool_calls: Any = None
     prediction: Any = None
     prompt_cache_key: Any = None
     safety_identifier: Any = None
@@ -54,9 +62,6 @@ class ChatRequest(GenerationFields, kw_only=True):
     functions: Any = None
     mm_processor_kwargs: Any = None
     modalities: Any = None
-    reasoning_effort: Any = None
-    tool_choice: Any = None
-    tools: Any = None
 
     @property
     def begins_reply(self) -> bool:
@@ -80,11 +85,16 @@ class ChatEndpoint(Endpoint):
             raise bad("continue_final_message", "continue_final_message and add_generation_prompt cannot both be true.")
         if request.top_logprobs and not request.logprobs:
             raise RequestError("top_logprobs needs logprobs=true.", param="top_logprobs", code="invalid_value")
+        if tool_use(request).choice == "named" and request.structured_outputs:
+            raise bad("structured_outputs", "structured_outputs is not possible with a tool_choice that names a tool.")
         return request
 
     def render(self, request: ChatRequest, model: ServedModel) -> Work:
+        use = tool_use(request)
+        use.check_model(model)
         prompt = model.render_chat(
-            request.messages, add_generation_prompt=request.begins_reply,
+            request.messages, tools=use.shown(model), template_kwargs=template_kwargs(request),
+            add_generation_prompt=request.begins_reply,
             continue_final_message=bool(request.continue_final_message),
             add_special_tokens=bool(request.add_special_tokens), truncate=request.truncate_prompt_tokens,
             truncation_side=request.truncation_side or "left",
@@ -95,6 +105,12 @@ class ChatEndpoint(Endpoint):
         values["logprobs"] = (request.top_logprobs or 0) if request.logprobs else None
         if request.echo and request.prompt_logprobs is None and not (request.stream or request.use_beam_search):
             values["prompt_logprobs"] = request.top_logprobs or 0
+        if needs_special_tokens(use, model):
+            values["skip_special_tokens"] = False
+        constraint = use.constraint() or values["constraint"]
+        if constraint is not None:
+            after = constraint_begins_after(model, reasoning_context(request, prompt))
+            values["constraint"] = msgspec.structs.replace(constraint, after=after)
         if request.use_beam_search:
             item = beam_search(request, prompt, model, values)
         else:

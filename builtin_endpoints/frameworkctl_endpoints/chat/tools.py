@@ -71,7 +71,12 @@ class ToolUse(msgspec.Struct, frozen=True):
         elif self.choice == "required":
             parts = [_part(tool, i) for i, tool in enumerate(self.tools)]
             one = {"anyOf": [_call_schema(tool, part) for tool, (part, _) in zip(self.tools, parts, strict=True)]}
-            schema = {"type": "array", "minItems": 1, "items": one, "$defs": {n: s for _, d in parts for n, s in d.items()}}
+            schema = {
+                "type": "array",
+                "minItems": 1,
+                "items": one,
+                "$defs": {n: s for _, d in parts for n, s in d.items()},
+            }
             if not self.parallel:
                 schema["maxItems"] = 1
         else:

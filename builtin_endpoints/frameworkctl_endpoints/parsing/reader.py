@@ -117,6 +117,13 @@ class Reader:
                 return None
             yield from self.more()
 
+    def rest(self, *, sink: Sink) -> Steps[None]:
+        """Pass everything on, to the end."""
+        while True:
+            self._pass(len(self.text), sink)
+            if not (yield from self.more()):
+                return
+
     def _may_become(self, markers: tuple[str, ...]) -> int:
         """From where on the text could be the beginning of a longer marker than it shows."""
         longest = max(map(len, markers))

@@ -68,8 +68,10 @@ class MarkedReasoningParser(ReasoningParser):
                 if (yield from reader.until(*self.ends(), *self.breaks, sink=self.reasoning)) is None:
                     return
                 yield from reader.take(*self.ends())
-            rest = (self.start,) if self.repeat else ()
-            if (yield from reader.until(*rest, sink=self.content)) is None:
+            if not self.repeat:
+                yield from reader.rest(sink=self.content)
+                return
+            if (yield from reader.until(self.start, sink=self.content)) is None:
                 return
             yield from self.take_start()
             reasoning = True
