@@ -25,6 +25,7 @@ class TextTokenizer:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
+        self.config = config
         self.special_tokens = special_tokens_of(config)
         self.vocabulary = Vocabulary(tokenizer)
         eos = self.special_tokens.get("eos_token")
@@ -46,6 +47,9 @@ class TextTokenizer:
 
     def token_to_id(self, token: str) -> int | None:
         return self._tokenizer.token_to_id(token)
+
+    def id_to_token(self, token_id: int) -> str | None:
+        return self._tokenizer.id_to_token(token_id)
 
 
 QWEN2_WORDS = (
@@ -88,3 +92,9 @@ def load_tokenizer(folder: Path, config: Mapping[str, Any], model_type: str | No
     if not made:
         split_as_transformers(tokenizer, model_type, config.get("tokenizer_class"))
     return TextTokenizer(tokenizer, config)
+
+
+def tokenizer_file(folder: Path) -> Path:
+    """The tokenizer.json of a checkpoint whose tokenizer was loaded: its own, or the one that was made."""
+    own = folder / "tokenizer.json"
+    return own if own.is_file() else converted(folder)[0]

@@ -23,6 +23,12 @@ class Tokenizer(Protocol):
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]: ...
     def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = False) -> str: ...
     def token_to_id(self, token: str) -> int | None: ...
+    def id_to_token(self, token_id: int) -> str | None:
+        """As the vocabulary writes it, which may not be its text."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The checkpoint's tokenizer_config.json."""
 
 
 class ServedModel(Protocol):
@@ -42,6 +48,9 @@ class ServedModel(Protocol):
 
     @property
     def tokenizer(self) -> Tokenizer: ...
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja text that messages are rendered with."""
 
     def encode_prompt(
         self,
@@ -51,10 +60,12 @@ class ServedModel(Protocol):
         param: str = "prompt",
         truncate: int | None = None,
         truncation_side: TruncationSide = "left",
+        check_length: bool = True,
     ) -> Prompt:
         """Check lengths and ids and tokenize. Raises RequestError naming ``param`` when it cannot be computed.
 
         ``truncate`` tokens are kept (-1: as many as leave room for an answer), without those of ``truncation_side``.
+        ``check_length`` false is for those who only want to know the tokens.
         """
 
     def render_chat(
@@ -68,6 +79,7 @@ class ServedModel(Protocol):
         add_special_tokens: bool = False,
         truncate: int | None = None,
         truncation_side: TruncationSide = "left",
+        check_length: bool = True,
     ) -> Prompt:
         """Render messages with the chat template and tokenize. Raises RequestError when the template refuses.
 

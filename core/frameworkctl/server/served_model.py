@@ -21,6 +21,7 @@ from ..interfaces.endpoint import Prompt
 from ..interfaces.logits import LogitsProcessorSpec
 from ..interfaces.parsers import ReasoningParserSpec, ToolParserSpec
 from ..interfaces.served_model import TruncationSide
+from ..interfaces.structured import StructuredOutputSpec
 from ..params import SamplingParams, bad
 from ..plugins.architectures import Choice
 from ..plugins.registry import Registered
@@ -45,6 +46,7 @@ class LocalModel:
         processors: Mapping[str, Registered[LogitsProcessorSpec]],
         plugin_options: Mapping[str, Any],
         *,
+        structured_output: StructuredOutputSpec,
         tool_template: ChatTemplate | None = None,
         tool_parser: ToolParserSpec | None = None,
         reasoning_parser: ReasoningParserSpec | None = None,
@@ -54,6 +56,7 @@ class LocalModel:
         self.settings, self.tokenizer, self.defaults = options, tokenizer, defaults
         self.template, self.content_format = template, content_format
         self.options = plugin_options
+        self.structured_output = structured_output
         self.tool_template = tool_template or template  # with which requests that bring tools are rendered
         self.tool_parser, self.reasoning_parser = tool_parser, reasoning_parser
         self.auto_tool_choice = bool(options.enable_auto_tool_choice)
@@ -69,6 +72,10 @@ class LocalModel:
         self.eos_token_ids = tuple(i for i in [-1 if main is None else main, *ends] if i < self.info.vocab_size)
         self._developer_role = template is not None and "developer" in template.source
 
+    @property
+    def chat_template(self) -> str | None:
+        return None if self.template is None else self.template.source
+
     # -- prompts
 
     def encode_prompt(
@@ -79,6 +86,7 @@ class LocalModel:
         param: str = "prompt",
         truncate: int | None = None,
         truncation_side: TruncationSide = "left",
+        check_length: bool = True,
     ) -> Prompt:
         keep = self._tokens_to_keep(truncate)
         if not isinstance(prompt, str):
@@ -89,7 +97,7 @@ class LocalModel:
         else:
             text = prompt
             longest = self.max_model_len * self.tokenizer.longest_token
-            if keep is None and len(text) > longest:
+            if check_length and keep is None and len(text) > longest:
                 raise self._too_long(
                     param, f"{len(text)} characters, and no {self.max_model_len} tokens exceed {longest}"
                 )
@@ -100,7 +108,7 @@ class LocalModel:
             ids, text = ids[len(ids) - keep :] if truncation_side == "left" else ids[:keep], None
         if not ids:
             raise bad(param, f"{param} must not be empty.")
-        if len(ids) >= self.max_model_len:
+        if check_length and len(ids) >= self.max_model_len:
             raise self._too_long(param, f"{len(ids)} tokens, and one has to be left for the answer")
         return Prompt(ids, text)
 
@@ -132,6 +140,7 @@ class LocalModel:
         add_special_tokens: bool = False,
         truncate: int | None = None,
         truncation_side: TruncationSide = "left",
+        check_length: bool = True,
     ) -> Prompt:
         template = self.tool_template if tools else self.template
         if template is None:
@@ -152,7 +161,7 @@ class LocalModel:
         )
         return self.encode_prompt(
             text, add_special_tokens=add_special_tokens, param="messages", truncate=truncate,
-            truncation_side=truncation_side,
+            truncation_side=truncation_side, check_length=check_length,
         )  # fmt: skip
 
     # -- parameters
