@@ -15,6 +15,7 @@ def register_commands(register: Register[CommandSpec]) -> None:
     register(CommandSpec(name="serve", help="serve models behind the OpenAI API", run=_serve))
     register(CommandSpec(name="chat", help="talk with a running server", run=_chat))
     register(CommandSpec(name="complete", help="have a running server continue a text", run=_complete))
+    register(CommandSpec(name="run-batch", help="answer the requests of an OpenAI batch file", run=_run_batch))
     register(CommandSpec(name="doctor", help="look at what the server needs, and say what is wrong", run=_doctor))
     register(CommandSpec(name="models", help="show what runs natively, or check a model", run=_models))
     register(CommandSpec(name="plugins", help="show what is installed, what is on, and what it did", run=_plugins))
@@ -34,6 +35,12 @@ def _chat(argv: list[str]) -> int:
 
 def _complete(argv: list[str]) -> int:
     from .complete import run
+
+    return run(argv)
+
+
+def _run_batch(argv: list[str]) -> int:
+    from .run_batch import run
 
     return run(argv)
 

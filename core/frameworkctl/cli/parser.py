@@ -15,6 +15,7 @@ from .fields import Field, convert, fields_of, plugin_field
 from .model_list import named_models, refuse_unknown
 from .sources import from_environment, read_file, with_dashes
 
+ABOUT = "Serve models behind the OpenAI API. Without a model, the bundled demo is served."
 GROUPS = {
     "server": "server",
     "model": "model (for all models; per model in a config file)",
@@ -33,12 +34,14 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(message)
 
 
-def build(fields: Iterable[Field], prog: str = "frameworkctl serve") -> argparse.ArgumentParser:
-    """A parser whose help is made from the option tree."""
+def build(
+    fields: Iterable[Field], prog: str = "frameworkctl serve", about: str = ABOUT,
+    parents: Sequence[argparse.ArgumentParser] = (),
+) -> argparse.ArgumentParser:  # fmt: skip
+    """A parser whose help is made from the option tree, and from ``parents`` with a command's own options."""
     parser = _Parser(
         prog=prog, allow_abbrev=False, argument_default=argparse.SUPPRESS,
-        formatter_class=argparse.RawTextHelpFormatter,
-        description="Serve models behind the OpenAI API. Without a model, the bundled demo is served.",
+        formatter_class=argparse.RawTextHelpFormatter, description=about, parents=list(parents),
     )  # fmt: skip
     parser.add_argument("source", nargs="?", help="path, Hub id or bundled name of the model")
     parser.add_argument(

@@ -27,10 +27,10 @@ def run(argv: list[str]) -> int:
     if "-h" in argv or "--help" in argv:
         _print_help(argv)
         return 0
-    nursery = NurseryProcess(_log_level(argv))
+    nursery = NurseryProcess(log_level(argv))
     try:
         host = load_plugins(argv)
-        options = load_options(argv, _option_specs(host))
+        options = load_options(argv, option_specs(host))
         logs.configure(options.server.log_level)
         for line in (stale_builtins(), _installed_but_off(host)):
             if line:
@@ -40,7 +40,7 @@ def run(argv: list[str]) -> int:
         nursery.close()
 
 
-def _log_level(argv: list[str]) -> str:
+def log_level(argv: list[str]) -> str:
     """For the nursery, which starts before options are checked: mistakes in them are told later."""
     try:
         level = peek(argv, "log_level")
@@ -52,11 +52,11 @@ def _log_level(argv: list[str]) -> str:
 def _serve(options: Options, host: PluginHost, nursery: NurseryProcess, started: float) -> int:
     from ..server.run import serve
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(serve(options, host, nursery, started))
 
 
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
     except ImportError:
@@ -72,7 +72,7 @@ def load_plugins(argv: list[str]) -> PluginHost:
     return host
 
 
-def _option_specs(host: PluginHost) -> list[OptionSpec]:
+def option_specs(host: PluginHost) -> list[OptionSpec]:
     return [r.spec for r in host.registry.options.values()]
 
 
@@ -85,7 +85,7 @@ def _print_help(argv: list[str]) -> None:
     from ..config import ModelOptions, ServerOptions
 
     try:
-        extra = [plugin_field(s) for s in _option_specs(load_plugins(argv))]
+        extra = [plugin_field(s) for s in option_specs(load_plugins(argv))]
     except ConfigError as e:
         print(f"frameworkctl: {e}", file=sys.stderr)
         extra = []

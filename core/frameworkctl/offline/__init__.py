@@ -1,0 +1,1 @@
+"""Generation without a listening server: the Python API, and batch files."""
