@@ -1,7 +1,7 @@
 """Beam search: the n most likely continuations, found over the engine's logprobs of one next token at a time.
 
 Scores are sums of raw logprobs; a beam's rank is its score divided by ``length ** length_penalty``, where the length is
-that of its output without an end token. Every step sends whole beams, of which the prefix cache knows all but the end.
+that of prompt and output without an end token, as in the reference server. Every step sends whole beams, of which the prefix cache knows all but the end.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from frameworkctl.interfaces import (
 
 from .field_checks import bad
 from .generation_fields import GenerationFields
+from .structured_output import ResponseFormat
 
 MAX_WIDTH = 128
 # Fields that a search cannot honour, with the values that change nothing.
@@ -30,8 +31,8 @@ REFUSED: dict[str, tuple[Any, ...]] = {
     "stop": ([], ()), "stop_token_ids": ([],), "min_tokens": (0,), "presence_penalty": (0.0,),
     "frequency_penalty": (0.0,), "repetition_penalty": (1.0,), "top_k": (0, -1), "top_p": (1.0,), "min_p": (0.0,),
     "logit_bias": ({},), "bad_words": ([],), "allowed_token_ids": (), "prompt_logprobs": (), "logprob_token_ids": (),
-    "extra_args": ({},), "logits_processors": ([],), "structured_outputs": (), "response_format": ({"type": "text"},),
-    "stream": (False,),
+    "extra_args": ({},), "logits_processors": ([],), "structured_outputs": (),
+    "response_format": (ResponseFormat("text"),), "stream": (False,),
 }  # fmt: skip
 
 
@@ -42,9 +43,6 @@ class Beam(msgspec.Struct, frozen=True):
     score: float = 0.0
     steps: tuple[tuple[tuple[int, float], ...], ...] = ()
     end: int | None = None  # the end token that finished it
-
-    def rank(self, length_penalty: float) -> float:
-        return float(self.score / max(len(self.tokens), 1) ** length_penalty)
 
 
 class BeamSearch(msgspec.Struct, frozen=True):
@@ -71,17 +69,24 @@ class BeamSearch(msgspec.Struct, frozen=True):
             ]
             finished += [beam for beam in grown if beam.end is not None]
             live = sorted((b for b in grown if b.end is None), key=lambda b: -b.score)[: self.width]
-            if not live or self._decided(live, finished, params.max_tokens):
+            if not live or self._decided(live, finished, len(item.prompt.token_ids), params.max_tokens):
                 break
-        return sorted(finished + live, key=lambda b: -b.rank(self.length_penalty))[: self.width]
+        return self._ranked(finished + live, len(item.prompt.token_ids))[: self.width]
 
-    def _decided(self, live: list[Beam], finished: list[Beam], longest: int) -> bool:
+    def _rank(self, score: float, length: int) -> float:
+        return float(score / length**self.length_penalty)
+
+    def _ranked(self, beams: list[Beam], prompt: int) -> list[Beam]:
+        return sorted(beams, key=lambda b: -self._rank(b.score, prompt + len(b.tokens)))
+
+    def _decided(self, live: list[Beam], finished: list[Beam], prompt: int, longest: int) -> bool:
         """Whether no live beam can come to rank among the first: its score only falls, its length at most grows."""
         if len(finished) < self.width:
             return False
-        bar = sorted((b.rank(self.length_penalty) for b in finished), reverse=True)[self.width - 1]
-        lengths = (longest,) if self.length_penalty > 0 else (len(live[0].tokens),)
-        return all(b.score / max(n, 1) ** self.length_penalty < bar for b in live for n in lengths)
+        last = self._ranked(finished, prompt)[self.width - 1]
+        bar = self._rank(last.score, prompt + len(last.tokens))
+        length = prompt + (longest if self.length_penalty > 0 else len(live[0].tokens))
+        return all(self._rank(beam.score, length) < bar for beam in live)
 
 
 def beam_search(

@@ -81,7 +81,7 @@ class ChatFormatter(Formatter):
         self.prompt_ids = work.items[0].prompt.token_ids if request.return_token_ids else None
         self.n = work.items[0].n
         self.role = ROLE if request.begins_reply else _last_role(request.messages)
-        self.echo = _echo(request.messages, self.role) if request.echo else ""
+        self.echo = call.guard.text(_echo(request.messages, self.role)) if request.echo else ""
         object_ = "chat.completion.chunk" if request.stream else "chat.completion"
         self.model, self.use = model, tool_use(request)
         self.answers = [make_answer(request, self.use, work.items[0].prompt, model, call) for _ in range(self.n)]
@@ -188,7 +188,7 @@ class ChatFormatter(Formatter):
 
     def _token(self, token: TokenLogprob) -> dict[str, Any]:
         text = shown(token, self.request.return_tokens_as_token_ids)
-        return {"token": text, "logprob": token.logprob, "bytes": list(text.encode())}
+        return {"token": text, "logprob": token.logprob, "bytes": list(token.text.encode())}
 
 
 def _last_role(messages: Sequence[Any]) -> str:

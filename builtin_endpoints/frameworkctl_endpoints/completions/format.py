@@ -81,20 +81,20 @@ class CompletionFormatter(Formatter):
         return self.model.tokenizer.decode(prompt.token_ids, skip_special_tokens=True)
 
     def _begin(self, output: Output) -> LogprobsBody | None:
-        """Logprobs of the echoed prompt; text that the reply leaves out (a beginning-of-text token) takes no room."""
-        text = self._echo(output.item)
-        if output.prompt_logprobs is None or not text or self.request.logprobs is None:
+        """Logprobs of the echoed prompt. Offsets go by the texts of all tokens, special ones included."""
+        if output.prompt_logprobs is None or not self.request.echo or self.request.logprobs is None:
             return None
         items = self.work.items[output.item].prompt.token_ids
         first = self.model.tokenizer.decode(items[:1])
         body = LogprobsBody([0], [None], [f"token_id:{items[0]}" if self.as_ids else first], [None])
-        offset = len(first) if text.startswith(first) else 0
+        offset = len(first)
         for entry in output.prompt_logprobs:
             body.text_offset.append(offset)
             body.token_logprobs.append(entry.token.logprob)
             body.tokens.append(shown(entry.token, self.as_ids))
             body.top_logprobs.append({shown(t, self.as_ids): t.logprob for t in (entry.token, *entry.top)})
-            offset += len(entry.token.text) if text.startswith(entry.token.text, offset) else 0
+            offset += len(entry.token.text)
+        self._offsets[self._index(output)] = offset
         return body
 
     def _logprobs(
@@ -123,7 +123,6 @@ class CompletionFormatter(Formatter):
         if not (output.text or echo) and output.finish_reason is None and output.logprobs is None and not want_ids:
             return
         self._begun.add(index)
-        self._offsets.setdefault(index, len(echo))
         choice = Choice(
             index, echo + output.text, self._logprobs(index, output.logprobs, self._begin(output) if first else None),
             output.finish_reason, output.stop_reason,
@@ -155,7 +154,6 @@ class CompletionFormatter(Formatter):
     def _choice(self, output: Output) -> dict[str, Any]:
         index, want_ids = self._index(output), bool(self.request.return_token_ids)
         echo = self._echo(output.item)
-        self._offsets[index] = len(echo)
         return {
             "index": index,
             "text": echo + output.text,

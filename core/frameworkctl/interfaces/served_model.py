@@ -59,12 +59,13 @@ class ServedModel(Protocol):
         add_special_tokens: bool = True,
         param: str = "prompt",
         truncate: int | None = None,
-        truncation_side: TruncationSide = "left",
+        truncation_side: TruncationSide | None = None,
         check_length: bool = True,
     ) -> Prompt:
         """Check lengths and ids and tokenize. Raises RequestError naming ``param`` when it cannot be computed.
 
-        ``truncate`` tokens are kept (-1: as many as leave room for an answer), without those of ``truncation_side``.
+        ``truncate`` tokens are kept (-1: as many as leave room for an answer), without those of ``truncation_side``
+        (None: the left, but for tokens that the tokenizer puts in front).
         ``check_length`` false is for those who only want to know the tokens.
         """
 
@@ -78,7 +79,7 @@ class ServedModel(Protocol):
         continue_final_message: bool = False,
         add_special_tokens: bool = False,
         truncate: int | None = None,
-        truncation_side: TruncationSide = "left",
+        truncation_side: TruncationSide | None = None,
         check_length: bool = True,
     ) -> Prompt:
         """Render messages with the chat template and tokenize. Raises RequestError when the template refuses.

@@ -85,7 +85,7 @@ class LocalModel:
         add_special_tokens: bool = True,
         param: str = "prompt",
         truncate: int | None = None,
-        truncation_side: TruncationSide = "left",
+        truncation_side: TruncationSide | None = None,
         check_length: bool = True,
     ) -> Prompt:
         keep = self._tokens_to_keep(truncate)
@@ -105,12 +105,22 @@ class LocalModel:
             if ids and max(ids) >= self.info.vocab_size:
                 raise bad(param, f"{param} holds a token that this model has no embedding for.")
         if keep is not None and len(ids) > keep:
-            ids, text = ids[len(ids) - keep :] if truncation_side == "left" else ids[:keep], None
+            front = 0
+            if truncation_side is None and isinstance(prompt, str) and add_special_tokens:
+                front = min(keep, self._tokens_in_front(prompt, ids))
+            cut = ids[:keep] if truncation_side == "right" else ids[:front] + ids[len(ids) - keep + front :]
+            ids, text = cut, None
         if not ids:
             raise bad(param, f"{param} must not be empty.")
         if check_length and len(ids) >= self.max_model_len:
             raise self._too_long(param, f"{len(ids)} tokens, and one has to be left for the answer")
         return Prompt(ids, text)
+
+    def _tokens_in_front(self, text: str, ids: list[int]) -> int:
+        """How many tokens the tokenizer has put before those of the text itself."""
+        plain = self.tokenizer.encode(text, add_special_tokens=False)
+        extra = len(ids) - len(plain)
+        return next((n for n in range(extra, 0, -1) if ids[n : n + len(plain)] == plain), 0)
 
     def _tokens_to_keep(self, truncate: int | None) -> int | None:
         """What ``truncate_prompt_tokens`` comes to; one token of the context is left for the answer."""
@@ -139,7 +149,7 @@ class LocalModel:
         continue_final_message: bool = False,
         add_special_tokens: bool = False,
         truncate: int | None = None,
-        truncation_side: TruncationSide = "left",
+        truncation_side: TruncationSide | None = None,
         check_length: bool = True,
     ) -> Prompt:
         template = self.tool_template if tools else self.template
