@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from .structured_output import ResponseFormat, StructuredOutputs, constraint_of
+
 
 class StreamOptions(msgspec.Struct):
     """``stream_options`` of a request."""
@@ -56,6 +58,8 @@ class GenerationFields(msgspec.Struct, kw_only=True):
     extra_args: dict[str, Any] | None = None  # parameters of logits processors, by name
     vllm_xargs: dict[str, str | int | float | list[str | int | float]] | None = None
     logits_processors: list[Any] | None = None
+    response_format: ResponseFormat | None = None
+    structured_outputs: StructuredOutputs | None = None
 
     # Accepted and without effect on the answer.
     user: Any = None
@@ -69,9 +73,7 @@ class GenerationFields(msgspec.Struct, kw_only=True):
     ec_transfer_params: Any = None
     kv_transfer_params: Any = None
     repetition_detection: Any = None
-    response_format: Any = None
     routed_experts_prompt_start: Any = None
-    structured_outputs: Any = None
     thinking_token_budget: Any = None
     watermarking: Any = None
 
@@ -97,12 +99,11 @@ IGNORED = (
     "user", "verbosity", "web_search_options",
 )  # fmt: skip
 UNSUPPORTED = (
-    "beam_width", "ec_transfer_params", "kv_transfer_params", "repetition_detection", "response_format",
-    "routed_experts_prompt_start", "structured_outputs", "thinking_token_budget", "watermarking",
+    "beam_width", "ec_transfer_params", "kv_transfer_params", "repetition_detection", "routed_experts_prompt_start",
+    "thinking_token_budget", "watermarking",
 )  # fmt: skip
 # Values that ask for nothing, so that a client which always sends the field is served.
 HARMLESS: Mapping[str, tuple[Any, ...]] = {
-    "response_format": ({"type": "text"},),
     "tool_choice": ("none",),
     "best_of": (1,),
     "reasoning_effort": (),
@@ -125,5 +126,7 @@ REPLACED = {
 
 
 def fields(request: msgspec.Struct) -> dict[str, Any]:
-    """A request's fields for ``ServedModel.sampling``."""
-    return {name: getattr(request, name) for name in request.__struct_fields__}
+    """A request's fields for ``ServedModel.sampling``; raises RequestError where they constrain the output twice."""
+    values = {name: getattr(request, name) for name in request.__struct_fields__}
+    values["constraint"] = constraint_of(values.get("response_format"), values.get("structured_outputs"))
+    return values

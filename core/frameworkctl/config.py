@@ -41,6 +41,9 @@ class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     long_prefill_token_threshold: Annotated[
         int, opt("scheduling", "at most this many tokens of one prompt per step when others run; 0: no limit")
     ] = 0
+    structured_output: Annotated[
+        str, opt("engine", "what holds outputs to schemas and grammars: llguidance, or a plugin's")
+    ] = "llguidance"
     scheduling_policy: Annotated[str, opt("scheduling", "order of waiting requests: fcfs, priority (lowest first), or a plugin's")] = "fcfs"
     logits_processor_pattern: Annotated[
         str | None,
@@ -133,6 +136,7 @@ class Options(msgspec.Struct, kw_only=True):
 class EngineConfig(msgspec.Struct, kw_only=True):
     """What an engine process is started with. ``engines`` share the machine's cores and memory.
 
+    ``tokenizer`` and ``eos_token_ids`` are for structured output.
     ``registered`` is the name of the model's spec where that is not the architecture's: a fallback's.
     """
 
@@ -146,3 +150,5 @@ class EngineConfig(msgspec.Struct, kw_only=True):
     plugin_options: dict[str, Any] = {}
     engines: int = 1
     registered: str | None = None
+    tokenizer: str = ""  # path of a tokenizer.json
+    eos_token_ids: tuple[int, ...] = ()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import struct
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -54,6 +56,14 @@ class Channel(Generic[T]):
         self._unpacker: Unpacker[T] = Unpacker(type_)
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
+        self._waker, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        self._poll.register(self._waker, select.POLLIN)
+
+    def wake(self) -> None:
+        """Let a ``receive`` that waits return with nothing; from any thread."""
+        with suppress(BlockingIOError):  # it will wake anyway
+            os.write(self._wake, b"\0")
 
     def receive(self, timeout: float | None) -> list[T]:
         """Messages that are there; waits up to ``timeout`` seconds (None: for ever) for the first.
@@ -63,7 +73,10 @@ class Channel(Generic[T]):
         """
         out: list[T] = []
         while not out:
-            if not self._poll.poll(None if timeout is None else timeout * 1000):
+            ready = [fd for fd, _ in self._poll.poll(None if timeout is None else timeout * 1000)]
+            if self._waker in ready:
+                os.read(self._waker, 4096)
+            if self.sock.fileno() not in ready:
                 return out
             data = self.sock.recv(1 << 20)
             if not data:

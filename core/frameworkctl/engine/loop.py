@@ -6,15 +6,20 @@ import logging
 import os
 import time
 from array import array
+from collections.abc import Callable
 
 import msgspec
 
 from ..execution.runner import Runner
+from ..interfaces.structured import GrammarCompiler
 from ..scheduling import prefix
+from ..scheduling.constrained import Constrained, step_masks
+from ..scheduling.plan import Masks
 from ..scheduling.scheduler import Scheduler, Step
 from ..scheduling.sequence import Sequence, Status
 from ..scheduling.stopping import Event
 from .framing import Channel
+from .grammars import Grammars
 from .messages import Abort, Answer, Append, Ask, EngineLoad, Generate, Outputs, Row, Start, Stop, ToEngine
 
 log = logging.getLogger("frameworkctl.engine")
@@ -26,10 +31,12 @@ class EngineLoop:
     """Owns scheduler and runner. One step at a time; with ``overlap`` the next is planned while one runs."""
 
     def __init__(
-        self, channel: Channel[ToEngine], scheduler: Scheduler, runner: Runner, *, max_model_len: int, overlap: bool
-    ) -> None:
+        self, channel: Channel[ToEngine], scheduler: Scheduler, runner: Runner, *, max_model_len: int, vocab_size: int,
+        make_compiler: Callable[[], GrammarCompiler], overlap: bool,
+    ) -> None:  # fmt: skip
         self.channel, self.scheduler, self.runner = channel, scheduler, runner
-        self.max_model_len, self.overlap = max_model_len, overlap
+        self.max_model_len, self.vocab_size, self.overlap = max_model_len, vocab_size, overlap
+        self.grammars = Grammars(make_compiler, channel.wake)
         self._requests: dict[int, dict[int, Sequence]] = {}  # client's id -> index -> sequence that is alive
         self._next_id = 0
         self._planned: Step | None = None
@@ -52,7 +59,7 @@ class EngineLoop:
         timeout: float | None = 0.0
         if self._planned is None and not self.scheduler.has_work:
             self._report_idle()
-            timeout = None
+            timeout = self.grammars.time_left
         for message in self.channel.receive(timeout):
             match message:
                 case Generate():
@@ -67,6 +74,7 @@ class EngineLoop:
                     self._stopping = True
                 case Start():
                     log.error("a second start message was ignored")
+        self._compiled()
 
     def _generate(self, message: Generate) -> None:
         root = prefix.root(message.extras)
@@ -86,10 +94,26 @@ class EngineLoop:
             )  # fmt: skip
             leader = leader or seq
             alive[index] = seq
-            self.scheduler.add(seq)
+            if params.grammar is None:
+                self.scheduler.add(seq)
             if params.prompt_logprobs is not None:  # all have the same prompt: one of them will do
                 params = msgspec.structs.replace(params, prompt_logprobs=None)
         self._requests[message.id] = alive
+        if params.grammar is not None:  # meanwhile others run
+            self.grammars.ask(message.id, params.grammar.text)
+
+    def _compiled(self) -> None:
+        """Requests whose grammars are there join the queue; those whose cannot be end."""
+        events = []
+        for id_, found in self.grammars.done():
+            for seq in list(self._requests.get(id_, {}).values()):
+                if isinstance(found, str):
+                    events.append(self.scheduler.refuse(seq, found))
+                else:
+                    seq.constrained = Constrained(found.copy(), seq.params)
+                    self.scheduler.add(seq)
+        if events:
+            self._send(events)
 
     def _append(self, message: Append) -> None:
         tokens = array("i")
@@ -106,6 +130,7 @@ class EngineLoop:
                 self.scheduler.finish(seq)
         if not alive:
             self._requests.pop(id_, None)
+            self.grammars.forget(id_)
 
     # -- one step
 
@@ -115,11 +140,13 @@ class EngineLoop:
             if self.scheduler.waiting and not self._stopping and self.scheduler.guard.holds:
                 time.sleep(HOLD_INTERVAL)
             return
+        refused: list[Event] = []
         try:
             self.runner.launch(step.plan)
             if self.overlap:
                 self._planned = self.scheduler.schedule()
-            sampled = self.runner.sample()
+            masks, refused = self._masks(step)
+            sampled = self.runner.sample(masks)
         except Exception as e:
             log.exception("a step failed; its requests end")
             if self._planned is not None:
@@ -128,7 +155,16 @@ class EngineLoop:
             events = self.scheduler.fail(step, f"the model failed: {type(e).__name__}: {e}")
         else:
             events = self.scheduler.commit(step, sampled)
-        self._send(events)
+        self._send(refused + events)
+
+    def _masks(self, step: Step) -> tuple[Masks | None, list[Event]]:
+        """What grammars let come next, computed while the model runs; requests that none can go on with end."""
+        sampled = [seq for (seq, _, _), item in zip(step.entries, step.plan.scheduled, strict=True) if item.sample]
+        held = {s.id: s for s in sampled if s.constrained is not None and s.status is not Status.FINISHED}
+        if not held:
+            return None, []
+        masks, lost = step_masks(held.values(), self.grammars.compiler, self.vocab_size)
+        return masks, [self.scheduler.refuse(held[id_], why) for id_, why in lost.items()]
 
     def _send(self, events: list[Event]) -> None:
         rows = []
@@ -138,7 +174,7 @@ class EngineLoop:
             rows.append(
                 Row(
                     seq.request, seq.index, event.token, event.logprobs, event.reason, event.stop_reason, event.error,
-                    max(0, seq.cached_tokens) if first else 0, event.scores,
+                    max(0, seq.cached_tokens) if first else 0, event.scores, event.refused,
                 )
             )  # fmt: skip
             if event.reason is not None:

@@ -124,6 +124,7 @@ class Row(msgspec.Struct, array_like=True):
     error: str | None = None
     cached: int = 0
     scores: PromptScores | None = None
+    refused: bool = False  # ``error`` is the request's own fault: HTTP 400
 
 
 class Outputs(msgspec.Struct, tag="out", array_like=True):

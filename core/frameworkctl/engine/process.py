@@ -7,12 +7,14 @@ import logging
 import os
 import socket
 import time
+from functools import partial
 from typing import Any
 
 import torch
 
 from ..errors import ConfigError
 from ..execution.build import Built, build, share_threads
+from ..execution.compilers import make_compiler
 from ..interfaces.scheduling import Policy
 from ..plugins import PluginHost
 from ..plugins.importing import load_class
@@ -57,7 +59,8 @@ def _start(start: Start, channel: Channel[ToEngine]) -> EngineLoop:
     scheduler = _scheduler(start, host, built)
     overlap = config.options.async_scheduling
     loop = EngineLoop(
-        channel, scheduler, built.runner, max_model_len=config.max_model_len,
+        channel, scheduler, built.runner, max_model_len=config.max_model_len, vocab_size=config.vocab_size,
+        make_compiler=partial(make_compiler, host, config, threads),
         overlap=built.asynchronous if overlap is None else overlap,
     )  # fmt: skip
     gc.collect()

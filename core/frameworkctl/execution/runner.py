@@ -10,9 +10,10 @@ from torch import Tensor
 
 from ..interfaces.engine import Model
 from ..scheduling.groups import PoolLayout
-from ..scheduling.plan import Sampled, StepPlan
+from ..scheduling.plan import Masks, Sampled, StepPlan
 from .batch import PersistentBatch
 from .logits_processors import ProcessorSet
+from .masking import apply_masks
 from .prompt_scores import PromptScorer
 from .sampler import Sampler, collect
 from .sampling_rows import SamplingRows
@@ -78,9 +79,9 @@ class Runner:
             self._pool.index_fill_(1, torch.tensor(pages, device=self._pool.device), 0)
 
     @torch.inference_mode()
-    def sample(self) -> list[Sampled]:
+    def sample(self, masks: Masks | None = None) -> list[Sampled]:
         """A token for every sequence of the plan that was to be sampled, and scores of prompts that were computed;
-        waits for the device.
+        waits for the device. ``masks`` are those of sampled sequences that are held to a grammar.
         """
         plan, rows, logits = self._plan, self._sampled, self._logits
         assert plan is not None, "launch() comes first"
@@ -88,10 +89,12 @@ class Runner:
         scores = {int(self.batch.ids[row]): found for row, found in self.scorer.take().items()}
         if logits is None:
             return [Sampled(id_, None, scores=found) for id_, found in scores.items()]
+        ids = [s.id for s in plan.scheduled if s.sample]
+        if masks is not None:
+            self._mask(logits, ids, masks)
         tokens, logprobs = self.sampler.sample(logits, rows)
         self.batch.write_sampled(rows, tokens)
         extra = collect(logprobs, tokens) if logprobs is not None else {}
-        ids = [s.id for s in plan.scheduled if s.sample]
         failed = self.processors.failed
         out = []
         for i, (id_, row, token) in enumerate(zip(ids, rows.tolist(), tokens.tolist(), strict=True)):
@@ -99,3 +102,12 @@ class Runner:
             error = failed.get(row) if failed else None
             out.append(Sampled(id_, token, extra.get(i), error, scores.pop(id_, None)))
         return out + [Sampled(id_, None, scores=found) for id_, found in scores.items()]
+
+    def _mask(self, logits: Tensor, ids: list[int], masks: Masks) -> None:
+        """Before anything else is done to the logits: logprobs are of what the grammar leaves."""
+        place = {id_: i for i, id_ in enumerate(ids)}
+        places = [place[id_] for id_ in masks.ids]
+        apply_masks(logits, places, masks.bits)
+        for at, must_end in zip(places, masks.must_end, strict=True):
+            if must_end:
+                self.rows.min_tokens[self._sampled[at]] = 0

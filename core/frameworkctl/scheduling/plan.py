@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from ..params import SamplingParams
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class NewSequence(msgspec.Struct, array_like=True, frozen=True):
@@ -54,6 +60,18 @@ class StepPlan(msgspec.Struct, array_like=True, frozen=True):
     tokens: list[MoreTokens]
     pages: list[MorePages]
     scheduled: list[Scheduled]
+
+
+class Masks(msgspec.Struct, frozen=True):
+    """What may come next in sequences that are held to a grammar.
+
+    ``bits [len(ids), ceil(vocab_size / 32)]``: bit b of word w is 1 where token ``32 w + b`` may. ``must_end``: nothing
+    but an end may, even where ``min_tokens`` are not out.
+    """
+
+    ids: list[int]
+    bits: NDArray[np.int32]
+    must_end: list[bool]
 
 
 class PromptScores(msgspec.Struct, array_like=True, frozen=True):

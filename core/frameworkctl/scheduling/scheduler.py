@@ -292,9 +292,19 @@ class Scheduler:
         if result.token is None:
             return Event(seq, None, None, None, None, None, result.scores)
         reason, detail = stop_reason(seq, result.token)
+        if reason is None and seq.constrained is not None:
+            error = seq.constrained.advance(result.token)
+            if error is not None:
+                return self.refuse(seq, error)
+            reason = "stop" if seq.constrained.over else None
         if reason is not None:
             self.finish(seq)
         return Event(seq, result.token, result.logprobs, reason, detail, None, result.scores)
+
+    def refuse(self, seq: Sequence, message: str) -> Event:
+        """End a sequence by what its own request asks for."""
+        self.finish(seq)
+        return Event(seq, None, None, "error", None, message, refused=True)
 
     def fail(self, step: Step, message: str) -> list[Event]:
         """The step raised: its sequences end, nothing of it counts."""

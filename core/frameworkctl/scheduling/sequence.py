@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 from array import array
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from ..interfaces.scheduling import RequestView
 from ..params import SamplingParams
+
+if TYPE_CHECKING:
+    from .constrained import Constrained
 
 
 class Status(IntEnum):
@@ -26,8 +30,8 @@ class Sequence:
     """
 
     __slots__ = (
-        "arrival", "cached_tokens", "chain", "chain_root", "committed", "computed", "cross_digest", "cross_tokens",
-        "epoch", "id", "index", "input_open", "kept", "known_to_runner",
+        "arrival", "cached_tokens", "chain", "chain_root", "committed", "computed", "constrained",
+        "cross_digest", "cross_tokens", "epoch", "id", "index", "input_open", "kept", "known_to_runner",
         "leader", "limit", "long", "params", "pending", "priority",
         "prompt_len", "published", "request", "seed", "sent", "status", "tables", "tokens",
     )  # fmt: skip
@@ -68,6 +72,7 @@ class Sequence:
         self.known_to_runner = False
         self.chain_root = chain_root
         self.chain: list[bytes] = []
+        self.constrained: Constrained | None = None  # to a grammar
         self.long = False  # beyond the length up to which the model computes the short way
 
     def become_long(self) -> None:

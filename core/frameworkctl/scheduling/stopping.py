@@ -18,6 +18,7 @@ class Event(msgspec.Struct):
     stop_reason: int | None
     error: str | None
     scores: PromptScores | None = None
+    refused: bool = False  # ``error`` is the request's own fault
 
 
 def stop_reason(seq: Sequence, token: int) -> tuple[str | None, int | None]:

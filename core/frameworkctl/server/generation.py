@@ -7,7 +7,7 @@ from typing import cast
 
 from ..engine.client import EngineClient, RowStream
 from ..engine.messages import Row
-from ..errors import EngineError
+from ..errors import EngineError, RequestError
 from ..frontend.detokenizer import CONTEXT, Detokenizer, Vocabulary
 from ..frontend.stop_strings import StopChecker
 from ..interfaces.endpoint import (
@@ -111,7 +111,7 @@ class Generation:
             output.prompt_logprobs = self._prompt_logprobs
         for row in rows:
             if row.error is not None:
-                raise EngineError(f"The request could not be finished: {row.error}")
+                raise self._error(row, row.error)
             if index == 0:
                 self.usage.cached_tokens += row.cached
             if row.token is not None and params.max_tokens:
@@ -137,6 +137,13 @@ class Generation:
         output.text += text
         if matched is not None:
             output.finish_reason, output.stop_reason = "stop", matched
+
+    def _error(self, row: Row, message: str) -> RequestError:
+        grammar = self.item.params.grammar
+        if row.refused and grammar is not None:
+            param = grammar.param
+            return RequestError(f"{param}: {message.rstrip('.')}.", param=param, code="invalid_grammar")
+        return EngineError(f"The request could not be finished: {message}")
 
     def _finish(self, state: _SequenceText, index: int, row: Row, output: Output) -> None:
         matched = output.finish_reason is not None

@@ -16,7 +16,7 @@ from ..frontend.content_format import detect_content_format
 from ..frontend.defaults import SamplingDefaults, load_defaults
 from ..frontend.hub import locate
 from ..frontend.messages import ContentFormat
-from ..frontend.tokenizer import load_tokenizer
+from ..frontend.tokenizer import load_tokenizer, tokenizer_file
 from ..interfaces import CheckpointSpec, ReasoningParserSpec, ToolParserSpec
 from ..plugins import PluginHost
 from ..plugins.architectures import choose
@@ -47,6 +47,9 @@ def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalMo
     checkpoints = {name: r.spec for name, r in host.registry.checkpoints.items()}
     settings = _with_defaults(named.options, checkpoints.get(named.source))
     parsers = _parsers(settings, host)
+    structured = _named(host.registry.structured_output, settings.structured_output, "--structured-output")
+    if structured is None:
+        raise ConfigError("--structured-output must not be empty")
     folder = locate(
         named.source,
         checkpoints,
@@ -79,7 +82,8 @@ def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalMo
         )
     model = LocalModel(
         names, str(folder), choice, settings, tokenizer, template, content_format, defaults,
-        host.registry.logits_processors, options.plugin_options, tool_template=tool_template,
+        host.registry.logits_processors, options.plugin_options, structured_output=structured,
+        tool_template=tool_template,
         tool_parser=parsers[0], reasoning_parser=parsers[1],
     )  # fmt: skip
     policy = host.registry.policies.get(settings.scheduling_policy)
@@ -124,6 +128,7 @@ def engine_config(model: LocalModel, options: Options, engines: int) -> EngineCo
         name=model.name, folder=str(Path(model.root)), architecture=model.info.architecture,
         checkpoint_dtype=own_dtype, max_model_len=model.max_model_len, vocab_size=model.info.vocab_size,
         options=own, plugin_options=options.plugin_options, engines=engines, registered=model.choice.name,
+        tokenizer=str(tokenizer_file(Path(model.root))), eos_token_ids=model.eos_token_ids,
     )  # fmt: skip
 
 

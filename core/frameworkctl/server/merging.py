@@ -9,6 +9,7 @@ import msgspec
 
 from ..interfaces.endpoint import Prompt
 from ..params import SamplingParams, bad, parse_logit_bias, validate
+from .constraints import grammar_of
 from .processor_params import processor_params
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def merged_params(
         logprob_token_ids=tuple(fields.get("logprob_token_ids") or ()),
         allowed_token_ids=None if allowed is None else tuple(allowed),
         bad_words=_bad_words(model, fields.get("bad_words") or ()),
+        grammar=grammar_of(fields.get("constraint"), model.structured_output),
         processors=processor_params(model, fields),
     )
     validate(

@@ -6,13 +6,9 @@ Both forms: ``{"structures": [{begin, schema, end}], "triggers": [...]}`` and ``
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-from llguidance import LLMatcher
-
-from . import schemas
-from .patterns import check_repeats
+from . import lark, schemas
 
 TEXT = r"/(.|\n)*/"
 MAX_DEPTH = 80
@@ -22,8 +18,8 @@ FORMATS = (
 )  # fmt: skip
 
 
-def write(value: Any, options: dict[str, Any], convert: Callable[[Any], str]) -> str:
-    """The tag as a grammar. ``options`` are put into its schemas; ``convert`` makes Lark of the grammars in it.
+def write(value: Any, options: dict[str, Any]) -> str:
+    """The tag as a grammar. ``options`` are put into its schemas.
 
     Raises:
         ValueError: it is not of either form, or uses what is not possible.
@@ -38,7 +34,7 @@ def write(value: Any, options: dict[str, Any], convert: Callable[[Any], str]) ->
         form = tag["format"]
     else:
         raise ValueError("a structural tag has 'format', or 'structures' and 'triggers'")
-    return _Writer(options, convert).grammar(form)
+    return _Writer(options).grammar(form)
 
 
 def _of_older_form(tag: dict[str, Any]) -> dict[str, Any]:
@@ -62,22 +58,18 @@ def _text(item: Any, key: str, where: str) -> str:
     return str(_get(item, key, str, where))
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
 class _Writer:
     """Collects rules in Lark, and the grammars that they refer to."""
 
-    def __init__(self, options: dict[str, Any], convert: Callable[[Any], str]) -> None:
-        self._options, self._convert = options, convert
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
         self._rules: list[str] = []
         self._sides: list[dict[str, Any]] = []
 
     def grammar(self, form: dict[str, Any]) -> str:
         start = self._form(form, [])
-        lark = "\n".join(["%llguidance {}", f"start: {start}", f"TEXT: {TEXT}", *self._rules])
-        return json.dumps({"grammars": [{"name": "tag", "lark_grammar": lark}, *self._sides]}, ensure_ascii=False)
+        rules = "\n".join([lark.HEADER, f"start: {start}", f"TEXT: {TEXT}", *self._rules])
+        return json.dumps({"grammars": [{"name": "tag", "lark_grammar": rules}, *self._sides]}, ensure_ascii=False)
 
     def _form(self, form: Any, ends: list[str]) -> str:
         """An expression for a format; with ``ends`` it consumes one of them behind it."""
@@ -102,7 +94,7 @@ class _Writer:
 
     @staticmethod
     def _one_of(texts: list[str]) -> str:
-        return "(" + " | ".join(map(_quoted, texts)) + ")"
+        return "(" + " | ".join(map(lark.quoted, texts)) + ")"
 
     def _side(self, **content: Any) -> str:
         name = f"g{len(self._sides)}"
@@ -112,7 +104,7 @@ class _Writer:
     # -- formats
 
     def _const_string(self, form: dict[str, Any]) -> str:
-        return _quoted(_text(form, "value", "const_string"))
+        return lark.quoted(_text(form, "value", "const_string"))
 
     def _json_schema(self, form: dict[str, Any]) -> str:
         if form.get("style", "json") != "json":
@@ -121,13 +113,10 @@ class _Writer:
         return self._side(json_schema=schemas.with_options(schema, self._options))
 
     def _regex(self, form: dict[str, Any]) -> str:
-        pattern = _text(form, "pattern", "regex")
-        check_repeats(pattern)
-        grammar = json.loads(LLMatcher.grammar_from_regex(pattern))["grammars"][0]["lark_grammar"]
-        return self._side(lark_grammar=grammar)
+        return lark.pattern(_text(form, "pattern", "regex"))
 
     def _grammar(self, form: dict[str, Any]) -> str:
-        return self._side(lark_grammar=self._convert(_text(form, "grammar", "grammar")))
+        return self._side(lark_grammar=lark.read(_text(form, "grammar", "grammar")))
 
     def _or(self, form: dict[str, Any]) -> str:
         parts = [self._rule(self._form(part, [])) for part in _get(form, "elements", list, "or")]
@@ -157,7 +146,7 @@ class _Writer:
         if not isinstance(ends, list) or not all(isinstance(e, str) for e in ends):
             raise ValueError("tag: 'end' is a text or a list of texts")
         content = self._form(_get(form, "content", dict, "tag"), [e for e in ends if e] if all(ends) else [])
-        return self._rule(f"{_quoted(begin)} {content}" if begin else content)
+        return self._rule(f"{lark.quoted(begin)} {content}" if begin else content)
 
     def _triggered_tags(self, form: dict[str, Any]) -> str:  # reached through _form, which knows the ends
         return self._triggered(form, [])
@@ -175,7 +164,7 @@ class _Writer:
             if trigger is None:
                 raise ValueError(f"{where}: the tag {begin!r:.80} begins with none of the triggers")
             opened[trigger].append(self._tag(tag, len(trigger)))
-            whole.append(_quoted(trigger) + " " + opened[trigger][-1])
+            whole.append(lark.quoted(trigger) + " " + opened[trigger][-1])
         parts = [f"{self._until([t])} ({' | '.join(rules)})" for t, rules in opened.items() if rules]
         again = self._rule(" | ".join(parts))
         once = form.get("stop_after_first") is True
@@ -192,6 +181,6 @@ class _Writer:
         if not tags:
             raise ValueError(f"{where}: tags must not be empty")
         one = self._rule(" | ".join(tags))
-        separator = _quoted(_text(form, "separator", where))
+        separator = lark.quoted(_text(form, "separator", where))
         many = one if form.get("stop_after_first") is True else f"{one} ({separator} {one})*"
         return f"({many})" if form.get("at_least_one") is True else f"({many})?"

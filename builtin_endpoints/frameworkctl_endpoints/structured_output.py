@@ -1,0 +1,99 @@
+"""Fields that say what an output must look like: ``response_format`` and ``structured_outputs``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+import msgspec
+from frameworkctl.interfaces import Constraint, RequestError
+
+KINDS: tuple[Literal["json", "regex", "choice", "grammar", "json_object", "structural_tag"], ...] = (
+    "json", "regex", "choice", "grammar", "json_object", "structural_tag",
+)  # fmt: skip
+
+
+class JsonSchemaFormat(msgspec.Struct):
+    """``response_format.json_schema``."""
+
+    name: str
+    schema: dict[str, Any] | bool | None = None
+    description: str | None = None
+    strict: bool | None = None
+
+
+class ResponseFormat(msgspec.Struct):
+    """``response_format``. ``format``, or ``structures`` and ``triggers``, are the members of a structural tag."""
+
+    type: Literal["text", "json_object", "json_schema", "structural_tag"]
+    json_schema: JsonSchemaFormat | None = None
+    format: dict[str, Any] | None = None
+    structures: list[dict[str, Any]] | None = None
+    triggers: list[str] | None = None
+
+
+class StructuredOutputs(msgspec.Struct):
+    """``structured_outputs``: exactly one of the first six, and how JSON is written."""
+
+    json: str | dict[str, Any] | None = None
+    regex: str | None = None
+    choice: list[str] | None = None
+    grammar: str | None = None
+    json_object: bool | None = None
+    structural_tag: str | dict[str, Any] | None = None
+    disable_any_whitespace: bool = False
+    disable_additional_properties: bool = False
+    whitespace_pattern: str | None = None
+
+
+def bad(param: str, message: str) -> RequestError:
+    """A 400 about one field."""
+    return RequestError(message, param=param, code="invalid_value")
+
+
+def constraint_of(
+    response_format: ResponseFormat | None, structured_outputs: StructuredOutputs | None
+) -> Constraint | None:
+    """The one constraint of a request; None where it has none.
+
+    Raises:
+        RequestError: 400 for none or two kinds in ``structured_outputs``, for both fields, or a member that is missing.
+    """
+    wanted = response_format if response_format is not None and response_format.type != "text" else None
+    if structured_outputs is None:
+        return None if wanted is None else _of_format(wanted)
+    if wanted is not None:
+        raise bad("structured_outputs", "structured_outputs and response_format cannot both constrain the output.")
+    return _of_structured(structured_outputs)
+
+
+def _of_format(given: ResponseFormat) -> Constraint:
+    if given.type == "json_object":
+        return Constraint(kind="json_object", param="response_format")
+    if given.type == "json_schema":
+        path = "response_format.json_schema"
+        if given.json_schema is None:
+            raise bad(path, f"{path} is required when response_format.type is 'json_schema'.")
+        if given.json_schema.schema is None:
+            raise bad(f"{path}.schema", f"{path}.schema is required.")
+        return Constraint(kind="json", value=given.json_schema.schema, param=f"{path}.schema")
+    if given.format is not None:
+        tag: dict[str, Any] = {"format": given.format}
+    elif given.structures and given.triggers:
+        tag = {"structures": given.structures, "triggers": given.triggers}
+    else:
+        raise bad("response_format", "a structural tag needs 'format', or 'structures' and 'triggers'.")
+    return Constraint(kind="structural_tag", value=tag, param="response_format")
+
+
+def _of_structured(given: StructuredOutputs) -> Constraint:
+    # Only true is an object; false asks for nothing.
+    kinds = [kind for kind in KINDS if getattr(given, kind) is not None and getattr(given, kind) is not False]
+    if len(kinds) != 1:
+        said = f"got {', '.join(kinds)}" if kinds else "got none"
+        raise bad("structured_outputs", f"structured_outputs needs exactly one of {', '.join(KINDS)}; {said}.")
+    kind = cast("Literal['json']", kinds[0])
+    return Constraint(
+        kind=kind, value=None if kinds[0] == "json_object" else getattr(given, kind),
+        param=f"structured_outputs.{kind}", any_whitespace=not given.disable_any_whitespace,
+        additional_properties=not given.disable_additional_properties, whitespace_pattern=given.whitespace_pattern,
+    )  # fmt: skip

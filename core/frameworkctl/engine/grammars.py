@@ -1,0 +1,103 @@
+"""Grammars of an engine: compiled in threads beside its steps, kept, and given up when they take too long."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from ..interfaces.structured import GrammarCompiler, Matcher
+
+log = logging.getLogger("frameworkctl.engine")
+
+KEPT = 128  # compiled grammars
+TIME_LIMIT = 10.0  # seconds of compiling, waiting for a thread included
+THREADS = 2  # so that one slow grammar does not hold up the next one
+
+
+class Compiling:
+    """A grammar on its way. ``result`` is its matcher at the start, or why there is none."""
+
+    __slots__ = ("deadline", "result", "text")
+
+    def __init__(self, text: str, deadline: float) -> None:
+        self.text, self.deadline = text, deadline
+        self.result: Matcher | str | None = None
+
+
+class Grammars:
+    """``ask`` for a grammar, then look at ``done`` after each ``wake``; one thread calls all methods."""
+
+    def __init__(self, make: Callable[[], GrammarCompiler], wake: Callable[[], None]) -> None:
+        self._make, self._wake = make, wake
+        self._compiler: GrammarCompiler | None = None
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, Compiling] = OrderedDict()
+        self._waiting: dict[int, Compiling] = {}  # whoever asked -> what for
+        self._todo: queue.SimpleQueue[Compiling] = queue.SimpleQueue()
+        self._threads = 0
+
+    @property
+    def compiler(self) -> GrammarCompiler:
+        """There is one as soon as any grammar is done."""
+        assert self._compiler is not None
+        return self._compiler
+
+    def ask(self, who: int, text: str) -> None:
+        """Compile a grammar, unless that was done or is under way."""
+        item = self._kept.get(text)
+        if item is None:
+            item = self._kept[text] = Compiling(text, time.monotonic() + TIME_LIMIT)
+            self._todo.put(item)
+            if self._threads < THREADS:
+                self._threads += 1
+                threading.Thread(target=self._work, daemon=True, name=f"grammars-{self._threads}").start()
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(text)
+        self._waiting[who] = item
+
+    def forget(self, who: int) -> None:
+        """They do not wait any more."""
+        self._waiting.pop(who, None)
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until somebody has waited too long; None where nobody waits."""
+        if not self._waiting:
+            return None
+        return max(0.0, min(i.deadline for i in self._waiting.values()) - time.monotonic())
+
+    def done(self) -> list[tuple[int, Matcher | str]]:
+        """Whose grammars are there since, or why they are not."""
+        out = []
+        for who, item in list(self._waiting.items()):
+            if item.result is None and time.monotonic() >= item.deadline:
+                item.result = f"this grammar needs more than {TIME_LIMIT:g} seconds to compile; make it simpler"
+            if item.result is not None:
+                del self._waiting[who]
+                out.append((who, item.result))
+        return out
+
+    def _work(self) -> None:
+        while True:
+            item = self._todo.get()
+            if item.result is None:
+                result = self._compiled(item.text)
+                item.result = item.result or result  # one given up stays so
+            self._wake()
+
+    def _compiled(self, text: str) -> Matcher | str:
+        try:
+            with self._lock:
+                if self._compiler is None:
+                    self._compiler = self._make()
+            return self._compiler.compile(text)
+        except ValueError as e:
+            return str(e)
+        except Exception as e:
+            log.exception("a grammar could not be compiled")
+            return f"{type(e).__name__}: {e}"
