@@ -41,7 +41,7 @@ class ToolUse(msgspec.Struct, frozen=True):
     """Which tools a request brings and how they are to be used. ``name`` is the function that must be called."""
 
     choice: Choice
-    tools: tuple[FunctionTool, ...] = ()
+    fields: tuple[FunctionField, ...] = ()
     name: str | None = None
     parallel: bool = True
 
@@ -49,11 +49,18 @@ class ToolUse(msgspec.Struct, frozen=True):
     def forced(self) -> bool:
         return self.choice in ("required", "named")
 
+    @property
+    def tools(self) -> tuple[FunctionTool, ...]:
+        return tuple(
+            FunctionTool(name=f.name, description=f.description, parameters=f.parameters, strict=bool(f.strict))
+            for f in self.fields
+        )
+
     def shown(self, model: ServedModel) -> list[dict[str, Any]] | None:
         """The tools as the chat template gets them."""
-        if not self.tools or (self.choice == "none" and not model.show_unused_tools):
+        if not self.fields or (self.choice == "none" and not model.show_unused_tools):
             return None
-        return [{"type": "function", "function": _plain(tool)} for tool in self.tools]
+        return [{"type": "function", "function": msgspec.to_builtins(field)} for field in self.fields]
 
     def check_model(self, model: ServedModel) -> None:
         """Raises RequestError where calls could not be told from text."""
@@ -102,7 +109,11 @@ def tool_use(request: ToolRequest) -> ToolUse:
     """
     if request.tools is not None and not 0 < len(request.tools) <= MAX_TOOLS:
         raise _bad("tools", f"tools must hold 1 to {MAX_TOOLS} tools, or be left out.")
-    tools = tuple(_tool(tool, i) for i, tool in enumerate(request.tools or ()))
+    tools = tuple(tool.function for tool in request.tools or ())
+    nameless = next((i for i, function in enumerate(tools) if not function.name), None)
+    if nameless is not None:
+        path = f"tools[{nameless}].function.name"
+        raise _bad(path, f"{path} must not be empty.")
     choice, parallel = request.tool_choice, request.parallel_tool_calls is not False
     if choice is None:
         return ToolUse("auto" if tools else "none", tools, None, parallel)
@@ -117,7 +128,7 @@ def tool_use(request: ToolRequest) -> ToolUse:
     return ToolUse("named", tools, _named(choice, tools), parallel)
 
 
-def _named(choice: Any, tools: tuple[FunctionTool, ...]) -> str:
+def _named(choice: Any, tools: tuple[FunctionField, ...]) -> str:
     if not isinstance(choice, dict) or choice.get("type", "function") != "function":
         words = '"none", "auto", "required" or {"type": "function", "function": {"name": ...}}'
         raise _bad("tool_choice", f"tool_choice must be {words}.")
@@ -132,29 +143,11 @@ def _named(choice: Any, tools: tuple[FunctionTool, ...]) -> str:
     return name
 
 
-def _tool(tool: ToolField, index: int) -> FunctionTool:
-    function = tool.function
-    if not function.name:
-        raise _bad(f"tools[{index}].function.name", f"tools[{index}].function.name must not be empty.")
-    return FunctionTool(
-        name=function.name, description=function.description, parameters=function.parameters,
-        strict=bool(function.strict),
-    )  # fmt: skip
-
-
-def _plain(tool: FunctionTool) -> dict[str, Any]:
-    """In the order in which templates print it. Whether a call is held to its schema is nothing a model need know."""
-    out: dict[str, Any] = {"name": tool.name}
-    if tool.description is not None:
-        out["description"] = tool.description
-    if tool.parameters is not None:
-        out["parameters"] = tool.parameters
-    return out
-
-
 def _schema(tool: FunctionTool) -> dict[str, Any]:
-    """Arguments are an object, whatever the tool says of them."""
-    return {"type": "object", **(tool.parameters or {})}
+    """Arguments are an object, whatever the tool says of them; a tool that says nothing takes none."""
+    if tool.parameters is None:
+        return {"type": "object", "properties": {}, "additionalProperties": False}
+    return {"type": "object", **tool.parameters}
 
 
 def _part(tool: FunctionTool, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
