@@ -14,7 +14,7 @@ def register_checkpoints(register: Register[CheckpointSpec]) -> None:
         CheckpointSpec(
             name="demo",
             path=str(Path(__file__).parent / "weights"),
-            description="Tiny bundled chat model: small talk, sums of small numbers, capitals. Needs no download.",
+            description="Tiny bundled chat model: small talk, sums, capitals, fields as JSON, sentiment, tool calls.",
             default=True,
         )
     )

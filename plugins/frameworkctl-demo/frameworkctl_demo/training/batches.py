@@ -11,11 +11,13 @@ import torch
 from tokenizers import Tokenizer
 
 from .chat import IGNORED, Example, encode, encode_bare
-from .data import Skill, bare_capital, bare_sum, training_conversations
+from .data import bare_capital, bare_copy, bare_sum, training_conversations
 from .tokenizer import CONTEXT
+from .turns import Skill
 
 _POOL = 1024
-_FACT_SHARE = 0.25
+# What a drill is about, and how often.
+_DRILLS = ((bare_sum, 55), (bare_capital, 20), (bare_copy, 25))
 # What follows " =" or " is" (in the tokenizer's alphabet) in a bare statement can be foretold.
 _GIVEN = ("Ġ=", "Ġis")
 
@@ -40,12 +42,16 @@ def training_batches(tokenizer: Tokenizer, tokens: int, seed: int) -> Iterator[B
         yield from batches
 
 
-def drills(tokenizer: Tokenizer, rows: int, seed: int) -> Iterator[Batch]:
+def drills(tokenizer: Tokenizer, tokens: int, seed: int) -> Iterator[Batch]:
     """An endless stream of batches of bare statements, in which only the part that can be foretold is learned."""
     rng = random.Random(f"drills {seed}")
     while True:
-        texts = [bare_capital(rng) if rng.random() < _FACT_SHARE else bare_sum(rng) for _ in range(rows)]
-        yield _batch([encode_bare(text, tokenizer, bos=rng.random() < 0.5, given=_GIVEN) for text in texts])
+        makers = rng.choices([maker for maker, _ in _DRILLS], [weight for _, weight in _DRILLS], k=_POOL)
+        texts = [maker(rng) for maker in makers]
+        examples = [encode_bare(text, tokenizer, bos=rng.random() < 0.5, given=_GIVEN) for text in texts]
+        batches = list(pack(examples, tokens))
+        rng.shuffle(batches)
+        yield from batches
 
 
 def pack(examples: list[Example], tokens: int) -> Iterator[Batch]:

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from .chat import messages
-from .data import SKILLS, Conversation, Skill, held_out_questions
+from .chat import messages, schemas
+from .data import SKILLS, Conversation, held_out_questions
+from .turns import Skill
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-_NEW_TOKENS = 40
+_NEW_TOKENS = 120
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,19 @@ class Checkpoint:
         self.model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
 
     @torch.inference_mode()
-    def answer(self, chats: list[list[dict[str, str]]], *, sample: bool = False) -> list[str]:
-        """The reply to each chat, decoded greedily or as generation_config.json says."""
-        prompts = [self.tokenizer.apply_chat_template(c, tokenize=False, add_generation_prompt=True) for c in chats]
+    def answer(
+        self,
+        chats: list[list[dict[str, str]]],
+        tools: list[list[dict[str, Any]] | None] | None = None,
+        *,
+        sample: bool = False,
+    ) -> list[str]:
+        """The reply to each chat with its tools, decoded greedily or as generation_config.json says."""
+        apply = self.tokenizer.apply_chat_template
+        prompts = [
+            apply(chat, tools=offered, tokenize=False, add_generation_prompt=True)
+            for chat, offered in zip(chats, tools or [None] * len(chats), strict=True)
+        ]
         inputs = self.tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         how = {} if sample else {"do_sample": False, "temperature": None}
@@ -55,7 +66,8 @@ def answers(checkpoint: Checkpoint, questions: list[Conversation], *, sample: bo
     for start in range(0, len(questions), 100):
         part = questions[start : start + 100]
         chats = [messages(question, last_reply=False) for question in part]
-        for question, text in zip(part, checkpoint.answer(chats, sample=sample), strict=True):
+        tools = [schemas(question) for question in part]
+        for question, text in zip(part, checkpoint.answer(chats, tools, sample=sample), strict=True):
             yield Answer(question, text)
 
 
@@ -69,7 +81,7 @@ def accuracy(folder: Path, count: int, seed: int, *, show: bool = False, sample:
         result[skill] = sum(answer.right for answer in given) / count
         for answer in given if show else ():
             if not answer.right:
-                print(f"  {answer.conversation.turns[-1].user!r} -> {answer.text!r}")
+                print(f"  {answer.conversation.turns[-1].said!r} -> {answer.text!r}")
     return result
 
 
@@ -83,7 +95,7 @@ def main() -> None:
     parser.add_argument("--sample", action="store_true", help="sample as generation_config.json says, not greedily")
     given = parser.parse_args()
     for skill, share in accuracy(given.folder, given.count, given.seed, show=given.show, sample=given.sample).items():
-        print(f"{skill:12} {share:6.1%}")
+        print(f"{skill:14} {share:6.1%}")
 
 
 if __name__ == "__main__":

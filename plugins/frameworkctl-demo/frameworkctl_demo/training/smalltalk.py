@@ -148,7 +148,8 @@ WHO = _intent(
 )
 
 WHAT_CAN = _intent(
-    "I can chat a little, add and subtract small numbers, and name the capitals of many countries.",
+    "I can chat a little, add and subtract small numbers, name capitals, turn sentences into JSON, tell positive from "
+    "negative, and call a weather or calculator tool.",
     """What can you do? | what do you do? | What can you do for me? | help | Help! | Help me | I need help |
     can you help me? | Can you help? | how can you help me? | What are you able to do? | what are your skills? |
     What are your abilities? | what are your capabilities? | what do you know? | What can I ask you? |

@@ -8,24 +8,45 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from .chat import BOS, CHAT_TEMPLATE, END, PAD, START, TOOL_TOKENS
 from .data import training_conversations
 from .facts import CAPITALS, COUNTRY_NAMES
+from .split import words
 
-VOCABULARY = 1184
+VOCABULARY = 2048
+CONTEXT = 1024
 # How often each name, in both cases, and each reply counts when merges are chosen. Small and capital initials then
 # share the rest of a name as one token ("F" + "rance", "f" + "rance"), which makes names easy to copy.
-_REPEATS = 50
-CONTEXT = 512
+_REPEATS = 80
+# The only words that take the space before them into their token. All others read the same after a space and after a
+# quotation mark, so that copying a word into JSON is copying its tokens.
+_FUNCTION_WORDS = words(
+    "a about am an and are as at be can capital city could country did do does for from get give has have hello help "
+    "how I if in is it know like many me more much my name not of on or please sentence so tell that the there this "
+    "to was what when where which who will with would you your minus plus from sum difference between positive "
+    "negative neutral sentiment weather today result model demo small welcome nice add number numbers JSON "
+    "Extract extract Return keys fields text"
+)
+_PIECES = (
+    r"\p{N}"
+    rf"| (?:{'|'.join(dict.fromkeys(_FUNCTION_WORDS))})(?![\p{{L}}\p{{N}}_])"
+    r"|\p{L}+"
+    r'|": "|", "'
+    r"| ?[^\p{L}\p{N}\s]+"
+    r"|\s"
+)
 
 
 def train_tokenizer(seed: int, conversations: int = 20_000) -> Tokenizer:
     """Learn the merges; digits never merge, so that numbers are read digit by digit."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     special = [AddedToken(token, special=True, normalized=False) for token in (PAD, BOS, START, END)]
@@ -68,9 +89,10 @@ def _texts(seed: int, conversations: int) -> Iterator[str]:
     for conversation in islice(training_conversations(seed), conversations):
         # System messages and replies repeat word for word: counted each time, they would take up all the merges.
         repeated = [f"system\n{conversation.system}", *(f"assistant\n{turn.reply}" for turn in conversation.turns)]
+        repeated += [tool.line() for tool in conversation.tools]
         yield from (text for text in repeated if seen[text] < _REPEATS)
         seen.update(repeated)
-        yield from (f"user\n{turn.user}" for turn in conversation.turns)
+        yield from (f"{turn.role}\n{turn.said}" for turn in conversation.turns)
     for country, capital in CAPITALS.items():
         for name in (*COUNTRY_NAMES[country], capital):
             yield from (f" {name}", f" {name.lower()}") * _REPEATS

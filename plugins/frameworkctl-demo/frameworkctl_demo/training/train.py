@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
-import math
+import os
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from tokenizers import Tokenizer
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
 from torch.nn import functional
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+from transformers.utils import logging
 
 from .batches import Batch, drills, pack, training_batches
 from .chat import BOS, END, IGNORED, PAD, encode
-from .data import SKILLS, Skill, held_out_questions
-from .tokenizer import CONTEXT, VOCABULARY, save_tokenizer, train_tokenizer
+from .data import SKILLS, held_out_questions
+from .muon import Muon
+from .tokenizer import CONTEXT, save_tokenizer, train_tokenizer
 
-_WARM_UP = 150
-# Bare statements per step: about as many tokens as half a batch of conversations, and the loss counts half.
-_DRILLS = 112
+_WARM_UP = 60
+# The share of the run at full rate; then the rate falls in a line to nothing.
+_STEADY = 0.35
+# Bare statements weigh half as much as conversations.
 _DRILL_LOSS = 0.5
+_ADAM_SHARE = 0.15
+_REPORTS = 7
 
 
 @dataclass(frozen=True)
@@ -31,31 +39,50 @@ class Options:
     """What a training run is told."""
 
     out: Path
+    start: Path | None
     minutes: float
     steps: int
     seed: int
-    threads: int
+    processes: int
     tokens: int
     rate: float
 
 
 def main() -> None:
-    """Train, then write the checkpoint."""
+    """Train in several processes of one thread each, then write the checkpoint."""
     options = _options()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.start:
+        tokenizer: Tokenizer = Tokenizer.from_file(str(options.start / "tokenizer.json"))
+    else:
+        tokenizer = train_tokenizer(options.seed)
+    save_tokenizer(tokenizer, options.out)
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    with TemporaryDirectory() as folder:
+        spawn(_work, (options, f"{folder}/meet"), nprocs=options.processes)  # type: ignore[no-untyped-call]
+
+
+def _work(rank: int, options: Options, meeting: str) -> None:
+    distributed.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=options.processes)
     torch.manual_seed(options.seed)
-    torch.set_num_threads(options.threads)
-    tokenizer = train_tokenizer(options.seed)
+    # One thread each and one exchange a step: threads that meet at every operation stall when a core is shared.
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    tokenizer: Tokenizer = Tokenizer.from_file(str(options.out / "tokenizer.json"))
     model = build_model(tokenizer)
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {tokenizer.get_vocab_size()} tokens", flush=True)
-    train(model, tokenizer, options)
-    save(model, tokenizer, options.out)
-    print(f"wrote {options.out}")
+    if options.start:
+        model.load_state_dict(LlamaForCausalLM.from_pretrained(options.start, dtype=torch.float32).state_dict())
+    if rank == 0:
+        print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
+    train(model, tokenizer, options, rank)
+    distributed.destroy_process_group()
 
 
 def build_model(tokenizer: Tokenizer) -> LlamaForCausalLM:
     """A Llama small enough to ship inside a package, with the shape of the large ones."""
     config = LlamaConfig(
-        vocab_size=VOCABULARY,
+        vocab_size=tokenizer.get_vocab_size(),
         hidden_size=192,
         intermediate_size=384,
         num_hidden_layers=5,
@@ -72,44 +99,66 @@ def build_model(tokenizer: Tokenizer) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-def train(model: LlamaForCausalLM, tokenizer: Tokenizer, options: Options) -> None:
-    """Run AdamW for the given steps, or for the given minutes when no number of steps is given."""
-    decayed = [p for p in model.parameters() if p.dim() > 1]
-    plain = [p for p in model.parameters() if p.dim() == 1]
-    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98))
-    held_out = [
-        batch
-        for skill in SKILLS
-        for batch in pack([encode(c, tokenizer) for c in held_out_questions(skill, 100, options.seed)], options.tokens)
-    ]
+class Optimizers:
+    """Muon for the matrices, AdamW for the rest, under one rate that rises, stays and falls."""
+
+    def __init__(self, model: LlamaForCausalLM, highest: float) -> None:
+        self.parameters = list(model.parameters())
+        self.embedding = model.model.embed_tokens.weight
+        self._muon = Muon([p for p in self.parameters if p.dim() > 1 and p is not self.embedding])
+        others = [self.embedding, *(p for p in self.parameters if p.dim() == 1)]
+        self._adam = torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0)
+        self._highest = highest
+
+    def step(self, step: int, done: float) -> None:
+        """One update; `done` is the share of the run that is over."""
+        torch.nn.utils.clip_grad_norm_([self.embedding], 1.0)
+        rate = self._highest * min(1.0, (step + 1) / _WARM_UP) * min(1.0, (1 - done) / (1 - _STEADY))
+        self._muon.step(rate)
+        for group in self._adam.param_groups:
+            group["lr"] = rate * _ADAM_SHARE
+        self._adam.step()
+
+
+def train(model: LlamaForCausalLM, tokenizer: Tokenizer, options: Options, rank: int) -> None:
+    """Run for the given steps, or for the given minutes when no number of steps is given."""
+    optimizers = Optimizers(model, options.rate)
+    held_out = [encode(c, tokenizer) for skill in SKILLS for c in held_out_questions(skill, 40, options.seed)]
+    held_out_batches = list(pack(held_out[rank :: options.processes], options.tokens))
+    seed = options.seed * options.processes + rank
+    talks = training_batches(tokenizer, options.tokens, seed)
+    bare = drills(tokenizer, options.tokens // 3, seed)
     start = time.monotonic()
-    seen = losses = 0.0
-    talks = training_batches(tokenizer, options.tokens, options.seed)
-    bare = drills(tokenizer, _DRILLS, options.seed)
-    for step, (batch, drill) in enumerate(zip(talks, bare, strict=True)):
-        elapsed = (time.monotonic() - start) / 60
-        done = step / options.steps if options.steps else elapsed / options.minutes
-        if done >= 1:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = _rate(done, step, options.rate)
+    step, reports, seen, losses = 0, 0, 0, 0.0
+    while True:
+        batch, drill = next(talks), next(bare)
         loss = _loss(model, batch) + _DRILL_LOSS * _loss(model, drill)
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        seen += batch.ids.numel() + drill.ids.numel()
-        losses = loss.item() if step == 0 else 0.98 * losses + 0.02 * loss.item()
-        if step % 250 == 249:
-            _report(model, held_out, f"step {step + 1} {elapsed:.1f} min {seen / 1e6:.2f} M tokens loss {losses:.4f}")
-    _report(model, held_out, f"end {(time.monotonic() - start) / 60:.1f} min loss {losses:.4f}")
+        minutes = (time.monotonic() - start) / 60
+        done = step / options.steps if options.steps else minutes / options.minutes
+        # Every process has its own clock: what is averaged is the same for all.
+        loss_now, done = _average(optimizers.parameters, loss.item(), done)
+        if done < 1:
+            optimizers.step(step, done)
+            step += 1
+            seen += options.processes * (batch.ids.numel() + drill.ids.numel())
+            losses = loss_now if step == 1 else 0.98 * losses + 0.02 * loss_now
+        if done >= 1 or done * _REPORTS >= reports + 1:
+            reports += 1
+            table = _held_out_table(model, held_out_batches)
+            if rank == 0:
+                print(
+                    f"step {step} {minutes:.1f} min {seen / 1e6:.2f} M tokens loss {losses:.4f} | {table}", flush=True
+                )
+                save(model, options.out)
+        if done >= 1:
+            return
 
 
-def save(model: LlamaForCausalLM, tokenizer: Tokenizer, out: Path) -> None:
+def save(trained: LlamaForCausalLM, out: Path) -> None:
     """Write a plain Hugging Face checkpoint in bfloat16."""
-    out.mkdir(parents=True, exist_ok=True)
-    model = model.to(torch.bfloat16)  # type: ignore[arg-type]
+    model = copy.deepcopy(trained).to(torch.bfloat16)  # type: ignore[arg-type]
     # A low temperature, so that a request that names none gets a sensible answer.
     model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         bos_token_id=model.config.bos_token_id,
@@ -119,7 +168,6 @@ def save(model: LlamaForCausalLM, tokenizer: Tokenizer, out: Path) -> None:
         temperature=0.2,
     )
     model.save_pretrained(out)
-    save_tokenizer(tokenizer, out)
     path = out / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     # Readers older than transformers 5 look for these names.
@@ -131,18 +179,26 @@ def save(model: LlamaForCausalLM, tokenizer: Tokenizer, out: Path) -> None:
 def _options() -> Options:
     parser = argparse.ArgumentParser(description="Train the frameworkctl demo model.")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the checkpoint to")
+    parser.add_argument("--start", type=Path, help="go on from this checkpoint instead of from nothing")
     parser.add_argument("--minutes", type=float, default=30, help="how long to train")
     parser.add_argument("--steps", type=int, default=0, help="train this many steps instead, for a run to repeat")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--tokens", type=int, default=2048, help="tokens per batch")
-    parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
+    parser.add_argument("--processes", type=int, default=2, help="how many to share the work; one core each")
+    parser.add_argument("--tokens", type=int, default=1280, help="tokens per batch and process")
+    parser.add_argument("--rate", type=float, default=0.02, help="highest learning rate")
     return Options(**vars(parser.parse_args()))
 
 
-def _rate(done: float, step: int, highest: float) -> float:
-    """A short warm-up, then a cosine down to nothing."""
-    return highest * min(1.0, (step + 1) / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
+def _average(parameters: list[torch.nn.Parameter], loss: float, done: float) -> tuple[float, float]:
+    """Average the gradients over all processes, and with them the loss and how much of the run is done."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients] + [torch.tensor([loss, done])])
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    sizes = [gradient.numel() for gradient in gradients]
+    for gradient, mean in zip(gradients, torch.split(flat[:-2], sizes), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+    return flat[-2].item(), flat[-1].item()
 
 
 def _logits(model: LlamaForCausalLM, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -159,25 +215,23 @@ def _loss(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def _report(model: LlamaForCausalLM, batches: list[Batch], title: str) -> None:
-    """Print how many held-out replies are right word for word, which is what greedy decoding would give."""
+def _held_out_table(model: LlamaForCausalLM, batches: list[Batch]) -> str:
+    """How many held-out replies are right word for word, which is what greedy decoding would give."""
     end = model.config.eos_token_id
-    right: Counter[Skill] = Counter()
-    total: Counter[Skill] = Counter()
+    counts = torch.zeros(2, len(SKILLS))
     for batch in batches:
         logits, labels = _logits(model, batch)
         hits = (logits.argmax(-1) == labels).tolist()
         skills = iter(skill for row in batch.skills for skill in row)
-        reply_right = True
+        right = True
         for hit, label in zip(hits, labels.tolist(), strict=True):
-            reply_right = reply_right and hit
+            right = right and hit
             if label == end:
-                skill = next(skills)
-                total[skill] += 1
-                right[skill] += reply_right
-                reply_right = True
-    table = " ".join(f"{skill} {right[skill] / total[skill]:.1%}" for skill in SKILLS if total[skill])
-    print(f"{title} | held out: {table}", flush=True)
+                counts[:, SKILLS.index(next(skills))] += torch.tensor([float(right), 1.0])
+                right = True
+    distributed.all_reduce(counts)
+    shares = (counts[0] / counts[1].clamp(min=1)).tolist()
+    return " ".join(f"{skill} {share:.0%}" for skill, share in zip(SKILLS, shares, strict=True))
 
 
 if __name__ == "__main__":
