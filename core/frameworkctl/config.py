@@ -75,6 +75,9 @@ class ModelOptions(EngineOptions, kw_only=True, forbid_unknown_fields=True):
     )
     hf_token: Annotated[str | None, opt("model", "access token for the Hub; default: the Hub client's")] = None
     chat_template: Annotated[str | None, opt("text", "chat template: a file, or the template itself")] = None
+    trust_request_chat_template: Annotated[
+        bool, opt("text", "take chat templates from requests; they are rendered in processes with limits")
+    ] = False
     chat_template_content_format: Annotated[
         Literal["auto", "string", "openai"], opt("text", "form in which a template gets message contents")
     ] = "auto"

@@ -10,16 +10,17 @@ from support.source_tree import PACKAGES, Import, imports, modules
 OURS = tuple(PACKAGES.values())
 STDLIB = frozenset(sys.stdlib_module_names)
 ROOMS = ("cli", "server", "frontend", "engine", "scheduling", "execution", "layers", "interfaces", "plugins", "testing",
-         "structured")  # fmt: skip
+         "structured", "workers")  # fmt: skip
 FILES = ("hookspecs", "config", "params", "errors", "logs", "metrics", "suggestions")
 BASE = {"errors", "params", "config", "logs", "suggestions"}
 MAY_IMPORT = {
     # What runs, over what it runs on, over what plugins see. "" is the package itself (its version).
     "__main__": {"cli"},
     "cli": {"server", "engine", "plugins", "interfaces", "", *BASE},
-    "server": {"frontend", "engine", "plugins", "interfaces", "", *BASE},
+    "server": {"frontend", "engine", "workers", "plugins", "interfaces", "", *BASE},
     "frontend": {"interfaces", *BASE},
     "engine": {"execution", "scheduling", "plugins", "interfaces", *BASE},
+    "workers": {"engine", *BASE},  # of the engine, how messages are framed
     "execution": {"scheduling", "layers", "plugins", "interfaces", *BASE},
     "scheduling": {"interfaces", *BASE},
     "testing": {"execution", "scheduling", "frontend", "plugins", "interfaces", *BASE},  # nobody imports it but tests

@@ -299,6 +299,10 @@ class Endpoint:
 
         return decode_body(call)
 
+    def waits(self, request: Any) -> bool:
+        """Whether ``render`` waits for a process, so that it must not keep other requests from being rendered."""
+        return False
+
     def render(self, request: Any, model: ServedModel) -> Work:
         """Prompts and parameters. Runs in a worker thread; raises RequestError."""
         raise NotImplementedError(f"endpoint {self.family!r} has no render()")

@@ -76,6 +76,8 @@ class ServedModel(Protocol):
         add_generation_prompt: bool = True,
         tools: Sequence[Mapping[str, Any]] | None = None,
         template_kwargs: Mapping[str, Any] | None = None,
+        chat_template: str | None = None,
+        documents: Sequence[Mapping[str, Any]] | None = None,
         continue_final_message: bool = False,
         add_special_tokens: bool = False,
         truncate: int | None = None,
@@ -84,7 +86,9 @@ class ServedModel(Protocol):
     ) -> Prompt:
         """Render messages with the chat template and tokenize. Raises RequestError when the template refuses.
 
-        ``tools`` as in a request; ``template_kwargs`` are more variables for the template.
+        ``tools`` and ``documents`` as in a request; ``template_kwargs`` are more variables for the template. A
+        ``chat_template`` of the request takes the place of the model's, if the operator allows it; it is rendered in a
+        process of its own, which this call waits for (see ``Endpoint.waits``).
         With ``continue_final_message`` the prompt ends inside the last message, which the model goes on with.
         """
 

@@ -102,7 +102,8 @@ class CallScope:
         model = self.model(getattr(request, "model", None) or None, endpoint.tasks)
         self.service.admit(model)
         self._request = request
-        work: Work = await loop.run_in_executor(self.service.workers, stages.render, request, model, call)
+        threads = self.service.waiting if endpoint.waits(request) else self.service.workers
+        work: Work = await loop.run_in_executor(threads, stages.render, request, model, call)
         return request, model, work
 
     async def _shown(self, work: Work, model: LocalModel) -> Work:

@@ -8,14 +8,13 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from ..config import ModelOptions
 from ..engine.supervisor import Engine
 from ..errors import RequestError
 from ..frontend.chat_template import ChatTemplate
 from ..frontend.defaults import SamplingDefaults
 from ..frontend.messages import ContentFormat, prepare_messages
+from ..frontend.request_template import Rendering
 from ..frontend.tokenizer import TextTokenizer
 from ..interfaces.endpoint import Prompt
 from ..interfaces.logits import LogitsProcessorSpec
@@ -25,13 +24,17 @@ from ..interfaces.structured import StructuredOutputSpec
 from ..params import SamplingParams, bad
 from ..plugins.architectures import Choice
 from ..plugins.registry import Registered
+from ..workers.pool import WorkerPool
+from . import request_templates
 from .merging import merged_params
 
 log = logging.getLogger("frameworkctl.server")
 
 
 class LocalModel:
-    """Implements ``interfaces.ServedModel``. ``engine`` is set when the supervisor has made it."""
+    """Implements ``interfaces.ServedModel``. ``engine`` is set when the supervisor has made it, ``workers`` (where
+    requests may bring templates) at the start.
+    """
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class LocalModel:
         self.created = int(time.time())
         self.max_model_len = options.max_model_len or self.info.max_model_len
         self.engine: Engine | None = None
+        self.workers: WorkerPool | None = None
         self.uses_priority = False  # whether the scheduling policy looks at priorities
         self.processors = processors
         main = tokenizer.eos_token_id
@@ -146,6 +150,8 @@ class LocalModel:
         add_generation_prompt: bool = True,
         tools: Sequence[Mapping[str, Any]] | None = None,
         template_kwargs: Mapping[str, Any] | None = None,
+        chat_template: str | None = None,
+        documents: Sequence[Mapping[str, Any]] | None = None,
         continue_final_message: bool = False,
         add_special_tokens: bool = False,
         truncate: int | None = None,
@@ -153,7 +159,10 @@ class LocalModel:
         check_length: bool = True,
     ) -> Prompt:
         template = self.tool_template if tools else self.template
-        if template is None:
+        own, variables = request_templates.requested_template(
+            chat_template, template_kwargs, trusted=bool(self.settings.trust_request_chat_template)
+        )
+        if template is None and own is None:
             raise RequestError(
                 f"The model {self.name!r} has no chat template: start the server with --chat-template,"
                 " or use completions.",
@@ -161,18 +170,34 @@ class LocalModel:
             )
         if not messages:
             raise bad("messages", "messages must not be empty.")
-        prepared = prepare_messages(messages, self.content_format, developer_role=self._developer_role)
-        text = template.render(
-            prepared,
-            tools=[dict(tool) for tool in tools] if tools else None,
-            add_generation_prompt=add_generation_prompt,
-            continue_final_message=continue_final_message,
-            kwargs=template_kwargs,
-        )
+        given: dict[str, Any] = {
+            "tools": [dict(tool) for tool in tools] if tools else None,
+            "documents": [dict(document) for document in documents] if documents else None,
+            "add_generation_prompt": add_generation_prompt,
+            "continue_final_message": continue_final_message,
+            "kwargs": variables,
+        }
+        if own is not None:
+            text = self._render_apart(own, list(messages), given)
+        else:
+            assert template is not None
+            prepared = prepare_messages(messages, self.content_format, developer_role=self._developer_role)
+            text = template.render(prepared, **given)
         return self.encode_prompt(
             text, add_special_tokens=add_special_tokens, param="messages", truncate=truncate,
             truncation_side=truncation_side, check_length=check_length,
         )  # fmt: skip
+
+    def _render_apart(self, source: str, messages: list[Any], given: Mapping[str, Any]) -> str:
+        """With a template of a request: neither parsed nor run in this process."""
+        assert self.workers is not None
+        auto = self.settings.chat_template_content_format == "auto"
+        special_tokens = dict(self.tokenizer.special_tokens)
+        rendering = Rendering(
+            template=source, special_tokens=special_tokens, messages=messages,
+            content_format=None if auto else self.content_format, **given,
+        )  # fmt: skip
+        return request_templates.render(self.workers, rendering)
 
     # -- parameters
 

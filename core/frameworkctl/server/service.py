@@ -22,6 +22,7 @@ from .served_model import LocalModel
 from .stages import Stages
 
 RENDER_THREADS = 2
+WAITING_THREADS = 8
 UNKNOWN_FIELDS_HEADER = "x-unknown-fields"
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9_.-]")  # names come from the client and go into a header
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -37,6 +38,7 @@ class Service:
         self.models = {name: model for model in models for name in model.names}
         self.stages = Stages(host)
         self.workers = ThreadPoolExecutor(RENDER_THREADS, thread_name_prefix="render")
+        self.waiting = ThreadPoolExecutor(WAITING_THREADS, thread_name_prefix="wait")  # for what waits for a process
         self.draining = False
         self.open_calls = 0
         self._seeds = itertools.count()

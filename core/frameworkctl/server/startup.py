@@ -10,6 +10,7 @@ from ..engine.supervisor import NurseryProcess, Supervisor
 from ..plugins import PluginHost
 from .loading import engine_config, load_backends, load_model, models_to_serve
 from .observers import Observers
+from .request_templates import template_workers
 from .service import Service
 
 
@@ -24,6 +25,9 @@ async def started(options: Options, host: PluginHost, nursery: NurseryProcess) -
     load_backends(host, models)
     observers = Observers(host)  # now that every plugin is loaded
     supervisor = Supervisor(nursery, observers.tell, options.server.log_level)
+    workers = template_workers()
+    for model in models:
+        model.workers = workers
     try:
         await supervisor.start([engine_config(m, options, len(models)) for m in models], host.loaded())
         for model, engine in zip(models, supervisor.engines, strict=True):
@@ -33,6 +37,8 @@ async def started(options: Options, host: PluginHost, nursery: NurseryProcess) -
             yield service
         finally:
             service.workers.shutdown(wait=False)
+            service.waiting.shutdown(wait=False)
     finally:
         await supervisor.stop()
+        workers.close()
         observers.close()
