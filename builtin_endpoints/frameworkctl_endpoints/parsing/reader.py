@@ -126,12 +126,12 @@ class Reader:
 
     def _may_become(self, markers: tuple[str, ...]) -> int:
         """From where on the text could be the beginning of a longer marker than it shows."""
-        longest = max(map(len, markers))
-        for start in range(max(self.at, len(self.text) - longest + 1), len(self.text)):
-            tail = self.text[start:]
-            if any(len(m) > len(tail) and m.startswith(tail) for m in markers):
-                return start
-        return len(self.text)
+        starts = _beginnings(markers)
+        if not self.text.endswith(starts):
+            return len(self.text)
+        return next(
+            (p for s in starts if (p := len(self.text) - len(s)) >= self.at and self.text.endswith(s)), len(self.text)
+        )
 
     def _pass(self, end: int, sink: Sink) -> None:
         if end > self.at:
@@ -142,6 +142,12 @@ class Reader:
 def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
     match = pattern.match(text, start)
     return start if match is None else match.end()
+
+
+@lru_cache(maxsize=256)
+def _beginnings(markers: tuple[str, ...]) -> tuple[str, ...]:
+    """What a text may end with that could still become a marker, the longest first."""
+    return tuple(sorted({m[:n] for m in markers for n in range(1, len(m))}, key=len, reverse=True))
 
 
 @lru_cache(maxsize=256)
