@@ -21,7 +21,7 @@ from frameworkctl.interfaces import (
 
 from ..logprobs import prompt_logprobs_body, shown
 from ..replies import FINGERPRINT, UsageBody, make_head, usage_body
-from .answer import CallDelta
+from .answer import CallDelta, Said
 from .reasoning import make_answer
 from .tools import tool_use
 
@@ -81,7 +81,11 @@ class ChatFormatter(Formatter):
         self.prompt_ids = work.items[0].prompt.token_ids if request.return_token_ids else None
         self.n = work.items[0].n
         self.role = ROLE if request.begins_reply else _last_role(request.messages)
-        self.echo = call.guard.text(_echo(request.messages, self.role)) if request.echo else ""
+        echo = _echo(request.messages, self.role) if request.echo else ""
+        self.contents = [
+            call.guard.stream() for _ in range(self.n if echo else 0)
+        ]  # what is echoed and said is one text
+        self.echo = [content.feed(echo) for content in self.contents][-1] if echo else ""
         object_ = "chat.completion.chunk" if request.stream else "chat.completion"
         self.model, self.use = model, tool_use(request)
         self.answers = [make_answer(request, self.use, work.items[0].prompt, model, call) for _ in range(self.n)]
@@ -101,8 +105,7 @@ class ChatFormatter(Formatter):
                     echoed = Choice(i, Delta(content=self.echo), None, None, None)
                     yield Chunk(head.id, head.object, head.created, head.model, [echoed])
         ended = output.finish_reason is not None
-        answer = self.answers[output.index]
-        said = answer.feed(output.text, output.token_ids, last=ended)
+        said = self._said(output, last=ended)
         if not said and not ended and output.logprobs is None and not want_ids:
             return
         delta = Delta(None, said.content or None, said.reasoning or None, said.calls or None)
@@ -150,7 +153,7 @@ class ChatFormatter(Formatter):
         )
 
     def _choice(self, output: Output) -> dict[str, Any]:
-        said = self.answers[output.index].feed(output.text, output.token_ids, last=True)
+        said = self._said(output, last=True)
         content: str | None = self.echo + said.content
         if not content and ((said.calls and not self.use.forced) or said.reasoning):
             content = None
@@ -168,6 +171,12 @@ class ChatFormatter(Formatter):
             "stop_reason": output.stop_reason,
             "token_ids": output.token_ids if self.request.return_token_ids else None,
         }
+
+    def _said(self, output: Output, *, last: bool) -> Said:
+        said = self.answers[output.index].feed(output.text, output.token_ids, last=last)
+        if self.contents:
+            said.content = self.contents[output.index].feed(said.content, last=last)
+        return said
 
     def _finish_reason(self, output: Output) -> str | None:
         """A call is why an output ended, unless the request demanded just this one, or the output was cut off."""

@@ -26,7 +26,7 @@ log = logging.getLogger("frameworkctl.server")
 START_SECONDS = 30.0
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")  # keys and tokens are not
 _LENGTH = struct.Struct("<I")
-_decoder = msgspec.msgpack.Decoder(FromWorker)
+_decoder: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
 
 
 class WorkerDied(Exception):
