@@ -26,8 +26,7 @@ from .reasoning import Effort, constraint_begins_after, needs_special_tokens, re
 from .tools import ToolField, tool_use
 
 CHAT_UNSUPPORTED = (
-    *UNSUPPORTED, "chat_template", "chat_template_kwargs", "documents", "function_call", "functions",
-    "mm_processor_kwargs", "modalities", )  # fmt: skip
+    *UNSUPPORTED, "function_call", "functions", "mm_processor_kwargs", "modalities", )  # fmt: skip
 
 
 class ChatRequest(GenerationFields, kw_only=True):
@@ -55,9 +54,10 @@ class ChatRequest(GenerationFields, kw_only=True):
     verbosity: Any = None
     web_search_options: Any = None
 
-    chat_template: Any = None
-    chat_template_kwargs: Any = None
-    documents: Any = None
+    chat_template: str | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    documents: list[dict[str, str]] | None = None
+
     function_call: Any = None
     functions: Any = None
     mm_processor_kwargs: Any = None
@@ -89,11 +89,15 @@ class ChatEndpoint(Endpoint):
             raise bad("structured_outputs", "structured_outputs is not possible with a tool_choice that names a tool.")
         return request
 
+    def waits(self, request: ChatRequest) -> bool:
+        return request.chat_template is not None or "chat_template" in (request.chat_template_kwargs or ())
+
     def render(self, request: ChatRequest, model: ServedModel) -> Work:
         use = tool_use(request)
         use.check_model(model)
         prompt = model.render_chat(
             request.messages, tools=use.shown(model), template_kwargs=template_kwargs(request),
+            chat_template=request.chat_template, documents=request.documents,
             add_generation_prompt=request.begins_reply,
             continue_final_message=bool(request.continue_final_message),
             add_special_tokens=bool(request.add_special_tokens), truncate=request.truncate_prompt_tokens,
