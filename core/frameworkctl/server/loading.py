@@ -45,7 +45,7 @@ def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalMo
         ConfigError: it cannot be found, read, or run.
     """
     checkpoints = {name: r.spec for name, r in host.registry.checkpoints.items()}
-    settings = _with_defaults(named.options, checkpoints.get(named.source))
+    settings = _with_defaults(named.options, checkpoints.get(named.source), host)
     parsers = _parsers(settings, host)
     structured = _named(host.registry.structured_output, settings.structured_output, "--structured-output")
     if structured is None:
@@ -91,9 +91,11 @@ def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalMo
     return model
 
 
-def _with_defaults(settings: ModelOptions, spec: CheckpointSpec | None) -> ModelOptions:
-    """A bundled checkpoint knows some options of its own; what the user says counts more."""
+def _with_defaults(settings: ModelOptions, spec: CheckpointSpec | None, host: PluginHost) -> ModelOptions:
+    """A bundled checkpoint knows some options of its own; what the user says counts more, plugins left out too."""
     given = {} if spec is None else {n: v for n, v in spec.options.items() if getattr(settings, n) is None}
+    if given.get("tool_call_parser", "") not in {"", *host.registry.tool_parsers}:
+        given = {n: v for n, v in given.items() if n not in ("tool_call_parser", "enable_auto_tool_choice")}
     return msgspec.structs.replace(settings, **given)
 
 

@@ -16,5 +16,6 @@ def register_checkpoints(register: Register[CheckpointSpec]) -> None:
             path=str(Path(__file__).parent / "weights"),
             description="Tiny bundled chat model: small talk, sums, capitals, fields as JSON, sentiment, tool calls.",
             default=True,
+            options={"enable_auto_tool_choice": True, "tool_call_parser": "hermes"},
         )
     )
