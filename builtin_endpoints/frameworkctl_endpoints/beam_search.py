@@ -106,7 +106,9 @@ def beam_search(
         value = getattr(request, name)
         if value is not None and value not in harmless:
             raise bad(name, f"{name} is not possible with use_beam_search.")
-    width = values.get("n") or 1
+    if values.get("constraint") is not None:
+        raise bad("use_beam_search", "use_beam_search is not possible with tools that the output is held to.")
+    width = 1 if values.get("n") is None else values["n"]
     if not 1 <= width <= MAX_WIDTH:
         raise bad("n", f"n is the width of the beam search and must be in [1, {MAX_WIDTH}], got {width}.")
     params = model.sampling(prompt, {**values, "n": 1}, default_max_tokens=default_max_tokens)

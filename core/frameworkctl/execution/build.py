@@ -179,6 +179,7 @@ def build(given: EngineConfig, host: PluginHost, progress: Progress, world: Worl
         ProcessorContext(
             vocab_size=given.vocab_size, max_rows=options.max_num_seqs, device=ctx.device, options=given.plugin_options
         ),
+        options.logits_processor_pattern,
     )
     runner = Runner(
         model, layout, pool, backends.used, processors, max_seqs=options.max_num_seqs,

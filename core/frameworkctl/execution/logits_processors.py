@@ -13,6 +13,7 @@ from torch import Tensor
 from ..interfaces.logits import LogitsProcessor, LogitsProcessorSpec, ProcessorContext, RowProcessor
 from ..plugins.importing import load_class
 from ..scheduling.plan import NewSequence
+from .imported_processors import Arguments, ImportedProcessor, imported_spec
 
 log = logging.getLogger("frameworkctl.engine")
 
@@ -20,9 +21,12 @@ log = logging.getLogger("frameworkctl.engine")
 class ProcessorSet:
     """One instance per processor that a request has asked for, made at its first use."""
 
-    def __init__(self, specs: Mapping[str, tuple[LogitsProcessorSpec, str]], ctx: ProcessorContext) -> None:
-        self.specs = specs  # name -> spec, and the plugin it came from
+    def __init__(
+        self, specs: Mapping[str, tuple[LogitsProcessorSpec, str]], ctx: ProcessorContext, pattern: str | None = None
+    ) -> None:
+        self.specs = dict(specs)  # name -> spec, and the plugin it came from
         self.ctx = ctx
+        self.pattern = pattern  # for names that a request may have imported
         self._instances: dict[str, LogitsProcessor] = {}
         self._rows: dict[str, set[int]] = {}
         self.failed: dict[int, str] = {}  # row -> why its request has to end
@@ -30,6 +34,8 @@ class ProcessorSet:
     def add(self, row: int, new: NewSequence, prompt: Sequence[int], output: Sequence[int]) -> None:
         for name, raw in (new.params.processors or {}).items():
             try:
+                if name not in self.specs:
+                    self.specs[name] = (imported_spec(name, self.pattern), name)
                 spec, _ = self.specs[name]
                 processor = self._instance(name, spec)
                 shown = (prompt, output) if spec.tokens == "host" else ((), ())
@@ -41,7 +47,10 @@ class ProcessorSet:
 
     def _instance(self, name: str, spec: LogitsProcessorSpec) -> LogitsProcessor:
         if name not in self._instances:
-            self._instances[name] = load_class(spec.implementation)(self.ctx)
+            if spec.params is Arguments:
+                self._instances[name] = ImportedProcessor(self.ctx, name)
+            else:
+                self._instances[name] = load_class(spec.implementation)(self.ctx)
             self._rows[name] = set()
         return self._instances[name]
 
@@ -81,7 +90,11 @@ class ProcessorSet:
                 raise ValueError(f"apply() returned shape {tuple(changed.shape)}")
             logits[at] = changed
         except Exception as e:  # noqa: BLE001
-            self._fail(name, rows, e)
+            if len(rows) == 1:
+                self._fail(name, rows, e)
+                return
+            for row, place in zip(rows, at, strict=True):  # whose fault it is shows when each is asked alone
+                self._apply_to(name, processor, logits, [row], [place])
 
     def _guarded(self, name: str, rows: list[int], call: Callable[[LogitsProcessor], None]) -> None:
         try:

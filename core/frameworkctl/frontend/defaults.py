@@ -53,7 +53,7 @@ def load_defaults(checkpoint: Mapping[str, Any], source: str, override: Mapping[
         if name not in _TYPES:
             raise ConfigError(f"--override-generation-config: {name!r} is not one of {', '.join(_TYPES)}")
         try:
-            values[name] = msgspec.convert(value, _TYPES[name], strict=False)
+            values[name] = None if value is None else msgspec.convert(value, _TYPES[name], strict=False)
         except msgspec.ValidationError as e:
             raise ConfigError(f"--override-generation-config: {name}: {e}") from None
     cap = values.get("max_new_tokens") if own or "max_new_tokens" in override else None

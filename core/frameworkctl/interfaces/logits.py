@@ -50,8 +50,9 @@ class ProcessorContext(msgspec.Struct, frozen=True, kw_only=True):
 class LogitsProcessor(ABC):
     """The batch form: one instance per engine, state kept per row of the batch.
 
-    A row is a sequence's place in the batch; only rows that were added are ever passed. What ``apply`` raises ends the
-    requests of its rows with an error naming the plugin, and nobody else's.
+    A row is a sequence's place in the batch; only rows that were added are ever passed. What ``apply`` raises ends a
+    request with an error naming the plugin, and nobody else's: after a failure with several rows, it is called again
+    with each alone, on logits as they were before.
     """
 
     api_version: ClassVar[int] = API_VERSION
