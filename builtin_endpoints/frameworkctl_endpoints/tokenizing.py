@@ -26,7 +26,7 @@ from frameworkctl.interfaces import (
 from .field_checks import asks_for_something, bad
 
 INFO_OPTION = "enable_tokenizer_info_endpoint"
-UNSUPPORTED = ("chat_template", "media_io_kwargs", "mm_processor_kwargs")
+UNSUPPORTED = ("media_io_kwargs", "mm_processor_kwargs")
 
 
 class TokenizeRequest(msgspec.Struct, kw_only=True):
@@ -41,7 +41,7 @@ class TokenizeRequest(msgspec.Struct, kw_only=True):
     continue_final_message: bool | None = None
     tools: list[dict[str, Any]] | None = None
     chat_template_kwargs: dict[str, Any] | None = None
-    chat_template: Any = None
+    chat_template: str | None = None
     media_io_kwargs: Any = None
     mm_processor_kwargs: Any = None
 
@@ -96,6 +96,11 @@ class TokenizingEndpoint(Endpoint):
             _check(request)
         return request
 
+    def waits(self, request: TokenizeRequest | DetokenizeRequest) -> bool:
+        if isinstance(request, DetokenizeRequest):
+            return False
+        return bool(request.chat_template) or "chat_template" in (request.chat_template_kwargs or ())
+
     def render(self, request: TokenizeRequest | DetokenizeRequest, model: ServedModel) -> Answered:
         body = detokenized(request, model) if isinstance(request, DetokenizeRequest) else tokenized(request, model)
         return Answered(items=[], body=body)
@@ -126,7 +131,7 @@ def tokenized(request: TokenizeRequest, model: ServedModel) -> dict[str, Any]:
         prompt = model.render_chat(
             request.messages or [], add_generation_prompt=not goes_on if begins is None else begins,
             continue_final_message=goes_on, add_special_tokens=bool(request.add_special_tokens), tools=request.tools,
-            template_kwargs=request.chat_template_kwargs, check_length=False,
+            template_kwargs=request.chat_template_kwargs, chat_template=request.chat_template, check_length=False,
         )  # fmt: skip
         ids = list(prompt.token_ids)
     strings = [model.tokenizer.id_to_token(i) or "" for i in ids] if request.return_token_strs else None

@@ -32,9 +32,9 @@ def requested_template(
     if "tokenize" in variables:
         raise bad("chat_template_kwargs", "chat_template_kwargs must not contain tokenize: a prompt is always tokens.")
     inner = variables.pop("chat_template", None)
-    if chat_template is None and inner is not None:
+    if not chat_template and inner is not None:
         chat_template, where = inner, "chat_template_kwargs.chat_template"
-    if chat_template is None:
+    if not chat_template:
         return None, variables
     if not trusted:
         raise RequestError(
