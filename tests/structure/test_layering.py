@@ -9,14 +9,15 @@ from support.source_tree import PACKAGES, Import, imports, modules
 
 OURS = tuple(PACKAGES.values())
 STDLIB = frozenset(sys.stdlib_module_names)
-ROOMS = ("cli", "server", "frontend", "engine", "scheduling", "execution", "layers", "interfaces", "plugins", "testing",
-         "structured", "workers")  # fmt: skip
+ROOMS = ("cli", "offline", "server", "frontend", "engine", "scheduling", "execution", "layers", "interfaces", "plugins",
+         "testing", "structured", "workers")  # fmt: skip
 FILES = ("hookspecs", "config", "params", "errors", "logs", "metrics", "suggestions")
 BASE = {"errors", "params", "config", "logs", "suggestions"}
 MAY_IMPORT = {
     # What runs, over what it runs on, over what plugins see. "" is the package itself (its version).
     "__main__": {"cli"},
-    "cli": {"server", "engine", "plugins", "interfaces", "", *BASE},
+    "cli": {"offline", "server", "engine", "plugins", "interfaces", "", *BASE},
+    "offline": {"server", "engine", "plugins", "interfaces", *BASE},
     "server": {"frontend", "engine", "workers", "plugins", "interfaces", "", *BASE},
     "frontend": {"interfaces", *BASE},
     "engine": {"execution", "scheduling", "plugins", "interfaces", *BASE},
@@ -26,7 +27,14 @@ MAY_IMPORT = {
     "testing": {"execution", "scheduling", "frontend", "plugins", "interfaces", *BASE},  # nobody imports it but tests
     "layers": {"interfaces"},
     "structured": {"interfaces"},
-    "plugins": {"hookspecs", "interfaces", "errors", "config", "suggestions", ""},  # config: names that plugin options may not take
+    "plugins": {
+        "hookspecs",
+        "interfaces",
+        "errors",
+        "config",
+        "suggestions",
+        "",
+    },  # config: names that plugin options may not take
     "interfaces": {"errors", "params", ""},
     "hookspecs": {"interfaces"},
     "config": {"errors"},

@@ -97,25 +97,24 @@ class OutputFile:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as e:
             raise ConfigError(f"-o: another run-batch is writing {self.path!r}") from e
-        good = 0
+        good, whole = 0, True
         with Path(self.path).open("rb") as file:
             for number, line in enumerate(file, 1):
-                whole = line.endswith(b"\n")
+                ended = line.endswith(b"\n")
                 try:
                     found = _answer.decode(line)
                 except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-                    if not whole:
+                    if not ended:
                         break
                     raise ConfigError(
                         f"-o: line {number} of {self.path!r} was not written by run-batch: name another file"
                     ) from None
                 self.done.add(found.key)
                 self.failed += found.failed
-                good += len(line)
-                if not whole:
-                    self._put(b"\n")
-                    good += 1
+                good, whole = good + len(line), ended
         os.ftruncate(self._fd, good)
+        if good and not whole:
+            self._put(b"\n")
 
     def write(self, answer: BatchAnswer) -> None:
         self.failed += answer.failed

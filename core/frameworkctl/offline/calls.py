@@ -24,7 +24,7 @@ class Calls:
         self._routes: dict[str, tuple[Endpoint, Route]] = {}
 
     async def __call__(self, path: str, body: Mapping[str, Any]) -> tuple[Work, list[Output], Usage]:
-        """What ``POST path`` makes of a body, and all that comes of it.
+        """What ``POST path`` makes of a body, as it may be shown, and all that comes of it.
 
         Raises:
             RequestError: what a client would be answered.
@@ -38,7 +38,8 @@ class Calls:
         scope = CallScope(call, self.service)
         try:
             _, model, work = await scope.prepare(endpoint, call)
-            return work, await scope.whole(work, model), scope.usage
+            outputs = await scope.whole(work, model)
+            return await scope.shown(work, model), outputs, scope.usage
         except RequestError:
             raise
         except Exception as e:

@@ -39,7 +39,8 @@ def make_options(model: str | None, given: Mapping[str, Any], host: PluginHost) 
             raise ConfigError(f"LLM: there is no option {name!r}{did_you_mean(name, known)}")
     for_model = {k: _plain(v) for k, v in given.items() if k in own}
     for_server = {k: v for k, v in given.items() if k in SERVER_SIDE}
-    settings = _struct(ModelOptions, {"max_num_queued_reqs": -1, **for_model})
+    # Who writes the requests is the operator, and a list of prompts is no overload.
+    settings = _struct(ModelOptions, {"max_num_queued_reqs": -1, "trust_request_chat_template": True, **for_model})
     server = _struct(ServerOptions, {"log_level": "warning", **for_server})
     models = [NamedModel(source=_bundled(host) if model is None else model, options=settings)]
     return Options(

@@ -81,6 +81,8 @@ class SamplingParams(msgspec.Struct, kw_only=True):
             if field.name in names:
                 values[field.name] = value
         values["top_k"] = 0 if self.top_k == -1 else self.top_k
+        for name in ("logprobs", "prompt_logprobs"):
+            values[name] = None if getattr(self, name) == -1 else getattr(self, name)  # -1: all there are
         values["max_tokens"] = _UNBOUNDED if self.max_tokens is None else self.max_tokens
         return values
 

@@ -9,4 +9,4 @@ from transformers import AutoTokenizer
 
 def load(folder: str) -> Any:
     """Never runs code of the checkpoint, never downloads."""
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)

@@ -79,7 +79,7 @@ class CallScope:
 
     async def serve(self, endpoint: Endpoint, call: Call) -> Reply:
         request, model, work = await self.prepare(endpoint, call)
-        formatter = self.service.stages.format(request, await self._shown(work, model), model, call)
+        formatter = self.service.stages.format(request, await self.shown(work, model), model, call)
         if work.stream:
             outputs = self._run(work, model)
             if work.stream_interval > 1:
@@ -106,7 +106,7 @@ class CallScope:
         work: Work = await loop.run_in_executor(threads, stages.render, request, model, call)
         return request, model, work
 
-    async def _shown(self, work: Work, model: LocalModel) -> Work:
+    async def shown(self, work: Work, model: LocalModel) -> Work:
         """The work with its prompts as they may be echoed."""
         guard = self._guard(model)
         if not guard.filters:
