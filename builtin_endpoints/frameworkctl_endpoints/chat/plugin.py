@@ -90,7 +90,7 @@ class ChatEndpoint(Endpoint):
         return request
 
     def waits(self, request: ChatRequest) -> bool:
-        return request.chat_template is not None or "chat_template" in (request.chat_template_kwargs or ())
+        return bool(request.chat_template) or "chat_template" in (request.chat_template_kwargs or ())
 
     def render(self, request: ChatRequest, model: ServedModel) -> Work:
         use = tool_use(request)
