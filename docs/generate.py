@@ -1,18 +1,25 @@
-"""Writes hooks.md (from the specs) and options.md (from the option tree): ``python docs/generate.py``."""
+"""Writes hooks.md (from the specs), options.md (from the option tree) and fields.md (from the request Structs and what
+they are held to): ``python docs/generate.py``.
+"""
 
 from __future__ import annotations
 
 import inspect
 from pathlib import Path
 
-from frameworkctl import hookspecs
+import msgspec
+from frameworkctl import hookspecs, params
 from frameworkctl.cli.fields import Field, fields_of
 from frameworkctl.cli.parser import GROUPS
 from frameworkctl.config import ModelOptions, ServerOptions
 from frameworkctl.plugins.inspection import hook_names, spec_names
+from frameworkctl_endpoints import beam_search, field_checks, generation_fields
+from frameworkctl_endpoints.chat import plugin as chat
+from frameworkctl_endpoints.completions import plugin as completions
 
 DOCS = Path(__file__).parent
 EXAMPLES = DOCS / "examples"
+WIDTH = beam_search.MAX_WIDTH
 NOTE = "<!-- Made by docs/generate.py; edit what it reads, not this page. -->\n"
 
 
@@ -74,7 +81,77 @@ def _row(field: Field) -> str:
     return f"| `{flag}` | {default} | {field.help.replace('|', '&#124;')} |"
 
 
-PAGES = {"hooks.md": hooks_page, "options.md": options_page}
+def limits() -> dict[str, str]:
+    """What a field may be, from the constants that its checks use."""
+    most = ModelOptions().max_logprobs
+    logprobs = f"0 to `--max-logprobs` ({most}); -1: all, where that allows all"
+    text = {name: str(within) for name, within in params.RANGES.items()}
+    return text | {
+        "allowed_token_ids": "not empty; in the vocabulary",
+        "bad_words": f"at most {params.MAX_BAD_WORDS} token sequences and {params.MAX_BAD_WORD_TOKENS} tokens; none empty",
+        "cache_salt": f"1 to {field_checks.MAX_SALT} printable characters",
+        "continue_final_message": "not with `add_generation_prompt`",
+        "echo": "in completions, with `logprobs`: not with `use_beam_search`",
+        "logit_bias": "ids in the vocabulary; values are clamped to [-100, 100]",
+        "logits_processors": "registered names, and what `--logits-processor-pattern` allows",
+        "logprob_token_ids": f"at most {params.MAX_LOGPROB_TOKEN_IDS} ids in the vocabulary; needs `logprobs`",
+        "logprobs": f"{logprobs} (chat: true or false)",
+        "max_completion_tokens": "at least 1, at most the context; wins over `max_tokens`",
+        "max_tokens": "at least 1 (0 with `echo` in completions), at most the context; clamped to the room left",
+        "messages": "not empty",
+        "min_tokens": "0 to `max_tokens`",
+        "n": f"1 to {params.MAX_N}; 1 with temperature 0; with `use_beam_search` the width, 1 to {WIDTH}",
+        "priority": "64 bits; not 0 only where the scheduling policy looks at it",
+        "prompt": f"not empty; at most {completions.MAX_PROMPTS} prompts; ids in the vocabulary",
+        "prompt_logprobs": f"{logprobs}; not with `stream`",
+        "request_id": f"1 to {field_checks.MAX_REQUEST_ID} printable ASCII characters; `X-Request-Id` wins",
+        "seed": "64 bits",
+        "stop": f"at most {params.MAX_STOP_STRINGS} strings, none empty",
+        "stop_token_ids": "in the vocabulary",
+        "stream_interval": "at least 1",
+        "stream_options": "only with `stream`",
+        "top_k": "at least 1, or 0 or -1 (off)",
+        "top_logprobs": f"{logprobs}; needs `logprobs`",
+        "truncate_prompt_tokens": "-1 (what leaves room for an answer) to the context",
+        "use_beam_search": "not with " + ", ".join(f"`{name}`" for name in beam_search.REFUSED),
+        "vllm_xargs": "strings, numbers of 64 bits, booleans, and lists of these",
+    }
+
+
+def fields_page() -> str:
+    """Every field of completions and chat: where it is known, what it may be, what becomes of it."""
+    structs = {"completions": completions.CompletionRequest, "chat": chat.ChatRequest}
+    unsupported = {"completions": completions.COMPLETIONS_UNSUPPORTED, "chat": chat.CHAT_UNSUPPORTED}
+    known = {family: {f.encode_name for f in msgspec.structs.fields(s)} for family, s in structs.items()}
+    parts = [
+        NOTE,
+        "# Request fields of completions and chat",
+        "",
+        "A value of the wrong type is a 400 `invalid_type`, one outside its limits a 400 `invalid_value`; `param`",
+        "names the field. *refused* is a 400 `unsupported_parameter` where the field asks for something. Fields that",
+        "are not here are named in the header `x-unknown-fields` of the reply, or refused (`--unknown-fields reject`).",
+        "",
+        "| field | in | limits | status |",
+        "|---|---|---|---|",
+    ]
+    may_be = limits()
+    for name in sorted(set().union(*known.values())):
+        families = [family for family in structs if name in known[family]]
+        refused = [family for family in families if name in unsupported[family]]
+        status = "served"
+        if name in generation_fields.REPLACED:
+            status = f"400: send {generation_fields.REPLACED[name]}"
+        elif refused:
+            why = generation_fields.WHY.get(name)
+            status = "refused" + (f": {why}" if why else "")
+        elif name in generation_fields.IGNORED:
+            status = "accepted, without effect"
+        where = "both" if len(families) == len(structs) else families[0]
+        parts.append(f"| `{name}` | {where} | {may_be.get(name, '')} | {status} |")
+    return "\n".join(parts) + "\n"
+
+
+PAGES = {"hooks.md": hooks_page, "options.md": options_page, "fields.md": fields_page}
 
 if __name__ == "__main__":
     for name, make in PAGES.items():

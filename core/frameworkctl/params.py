@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -75,9 +75,28 @@ def bad(param: str, message: str) -> RequestError:
     return RequestError(message, param=param, code="invalid_value")
 
 
-def _within(name: str, value: float, low: float, high: float, *, open_low: bool = False) -> None:
-    if not math.isfinite(value) or value > high or value < low or (open_low and value == low):
-        raise bad(name, f"{name} must be in {'(' if open_low else '['}{low:g}, {high:g}], got {value}.")
+class Range(NamedTuple):
+    """What a number may be; ``open_low``: more than ``low``."""
+
+    low: float
+    high: float
+    open_low: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        number = float(value)  # type: ignore[arg-type]
+        return math.isfinite(number) and self.low <= number <= self.high and not (self.open_low and number == self.low)
+
+    def __str__(self) -> str:
+        if math.isinf(self.high):
+            return f"finite and {'above' if self.open_low else 'at least'} {self.low:g}"
+        return f"in {'(' if self.open_low else '['}{self.low:g}, {self.high:g}]"
+
+
+RANGES = {
+    "temperature": Range(0, 2), "top_p": Range(0, 1, open_low=True), "min_p": Range(0, 1),
+    "presence_penalty": Range(-2, 2), "frequency_penalty": Range(-2, 2),
+    "repetition_penalty": Range(0, math.inf, open_low=True),
+}  # fmt: skip
 
 
 def validate(
@@ -90,15 +109,9 @@ def validate(
     Raises:
         RequestError: 400 naming the first field that is wrong.
     """
-    _within("temperature", p.temperature, 0, 2)
-    _within("top_p", p.top_p, 0, 1, open_low=True)
-    _within("min_p", p.min_p, 0, 1)
-    _within("presence_penalty", p.presence_penalty, -2, 2)
-    _within("frequency_penalty", p.frequency_penalty, -2, 2)
-    if not (math.isfinite(p.repetition_penalty) and p.repetition_penalty > 0):
-        raise bad(
-            "repetition_penalty", f"repetition_penalty must be a finite number above 0, got {p.repetition_penalty}."
-        )
+    for name, limits in RANGES.items():
+        if getattr(p, name) not in limits:
+            raise bad(name, f"{name} must be {limits}, got {getattr(p, name)}.")
     if p.top_k < 0:
         raise bad("top_k", f"top_k must be 0 or -1 (off) or at least 1, got {p.top_k}.")
     _validate_counts(p, max_model_len, min_max_tokens)

@@ -29,7 +29,7 @@ def generate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["hooks.md", "options.md"])
+@pytest.mark.parametrize("page", ["fields.md", "hooks.md", "options.md"])
 def test_generated_pages_are_up_to_date(generate: ModuleType, page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     assert text == generate.PAGES[page](), "run: python docs/generate.py"
@@ -90,3 +90,10 @@ def test_mask_example_holds_back_what_could_become_the_secret() -> None:
             said += mask.process(Output(item=0, index=0, text=piece, token_ids=[], finish_reason=reason)).text
             assert "swordfish" not in said
         assert said == "a ***, ******; swordfis"
+
+
+def test_every_limit_belongs_to_a_field(generate: ModuleType) -> None:
+    page = generate.fields_page()
+    assert all(f"| `{name}` |" in page for name in generate.limits())
+    assert "| `suffix` | completions |  | refused |" in page
+    assert "| `user` | both |  | accepted, without effect |" in page
