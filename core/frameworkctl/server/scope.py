@@ -47,6 +47,7 @@ class CallScope:
         self._open: list[tuple[EngineClient, RowStream]] = []
         self._request: Any = None
         self._guards: dict[str, Guard] = {}  # by model
+        self._searches = 0  # that are running
 
     @property
     def models(self) -> Mapping[str, ServedModel]:
@@ -175,13 +176,17 @@ class CallScope:
 
     async def _generate(self, item: GenerateItem, model: LocalModel, number: int) -> AsyncGenerator[Output, None]:
         if item.search is not None:
+            self._searches += 1
             generation: Generation | SearchRun = SearchRun(item.search, self, item, number, model, self.usage)
         else:
             client, stream = self._start(item, model, open_input=False)
             generation = Generation(client, stream, item, number, model.tokenizer.vocabulary, self.usage)
-        async with aclosing(self._filtered(generation, model)) as outputs:
-            async for output in outputs:
-                yield output
+        try:
+            async with aclosing(self._filtered(generation, model)) as outputs:
+                async for output in outputs:
+                    yield output
+        finally:
+            self._searches -= item.search is not None
 
     def _guard(self, model: LocalModel) -> Guard:
         guard = self._guards.get(model.name)
@@ -195,6 +200,8 @@ class CallScope:
         self, prompts: Sequence[Sequence[int]], count: int, item: GenerateItem, model: ServedModel
     ) -> list[tuple[tuple[int, float], ...]]:
         assert isinstance(model, LocalModel)
+        if not self._searches and self._guard(model).filters:
+            raise RequestError("Logprobs that no output filter sees are for searches only.", status=500)
         return await next_logprobs(self._client(item, model), prompts, count, item)
 
     async def _filtered(self, generation: Generation | SearchRun, model: LocalModel) -> AsyncGenerator[Output, None]:
