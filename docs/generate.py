@@ -88,7 +88,7 @@ def limits() -> dict[str, str]:
     text = {name: str(within) for name, within in params.RANGES.items()}
     return text | {
         "allowed_token_ids": "not empty; in the vocabulary",
-        "bad_words": f"at most {params.MAX_BAD_WORDS} token sequences and {params.MAX_BAD_WORD_TOKENS} tokens; none empty",
+        "bad_words": f"at most {params.MAX_BAD_WORDS} token sequences, {params.MAX_BAD_WORD_TOKENS} tokens; none empty",
         "cache_salt": f"1 to {field_checks.MAX_SALT} printable characters",
         "continue_final_message": "not with `add_generation_prompt`",
         "echo": "in completions, with `logprobs`: not with `use_beam_search`",
