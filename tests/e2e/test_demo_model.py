@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from frameworkctl_demo.training.chat import spelled_out
+from frameworkctl_demo.training.chat import messages, schemas
 from frameworkctl_demo.training.data import SKILLS, Conversation, held_out_questions
 from support.server import RunningServer, start_server
 
@@ -21,13 +21,29 @@ def demo() -> Iterator[RunningServer]:
     running.stop()
 
 
+def sent(message: dict[str, str]) -> dict[str, Any]:
+    """A message of the training format as clients send it: calls as ``tool_calls``."""
+    if message["role"] == "tool":
+        return {**message, "tool_call_id": "call_1"}
+    if not message["content"].startswith("<tool_call>"):
+        return dict(message)
+    call = json.loads(message["content"].removeprefix("<tool_call>").removesuffix("</tool_call>"))
+    function = {"name": call["name"], "arguments": json.dumps(call["arguments"])}
+    return {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": function}]}
+
+
 def ask(client: Any, question: Conversation, *, stream: bool) -> str:
-    # The tools stand in the system message as the chat template would write them.
-    given: list[Any] = spelled_out(question, last_reply=False)
-    reply = client.chat.completions.create(model="demo", messages=given, temperature=0, max_tokens=150, stream=stream)
-    if stream:
-        return "".join(chunk.choices[0].delta.content or "" for chunk in reply if chunk.choices)
-    return str(reply.choices[0].message.content)
+    """The reply; a call of a tool in the format it was trained in."""
+    given: list[Any] = [sent(message) for message in messages(question, last_reply=False)]
+    tools: dict[str, Any] = {"tools": schemas(question)} if question.tools else {}
+    reply = client.chat.completions.create(model="demo", messages=given, temperature=0, stream=stream, **tools)
+    said = [chunk.choices[0].delta for chunk in reply if chunk.choices] if stream else [reply.choices[0].message]
+    functions = [call.function for part in said for call in part.tool_calls or []]
+    if functions:
+        name = "".join(function.name or "" for function in functions)
+        arguments = "".join(function.arguments or "" for function in functions)
+        return f'{{"name": "{name}", "arguments": {arguments}}}'
+    return "".join(part.content or "" for part in said)
 
 
 def told(text: str) -> Any:

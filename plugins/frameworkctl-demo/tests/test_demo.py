@@ -27,6 +27,7 @@ from frameworkctl_demo.training.facts import CAPITALS, FIFTY, MORE
 from frameworkctl_demo.training.smalltalk import INTENTS
 from frameworkctl_demo.training.split import Phrasings
 from tokenizers import Tokenizer
+from transformers import AutoConfig
 
 SPLITS = {
     name: value
@@ -49,9 +50,9 @@ def tokenizer() -> Tokenizer:
 
 
 def test_checkpoint_is_a_small_llama(checkpoint):
-    config = checkpoint.model.config
+    config = AutoConfig.from_pretrained(WEIGHTS)
     assert config.architectures == ["LlamaForCausalLM"]
-    assert str(checkpoint.model.dtype) == "torch.bfloat16"
+    assert config.to_dict()["dtype"] == "bfloat16"
     assert config.max_position_embeddings == 1024
     assert 1_000_000 < checkpoint.model.num_parameters() < 2_500_000
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 5_000_000

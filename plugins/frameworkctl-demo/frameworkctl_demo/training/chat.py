@@ -112,20 +112,13 @@ def schemas(conversation: Conversation) -> list[dict[str, Any]] | None:
     return [tool.schema() for tool in conversation.tools] or None
 
 
-def spelled_out(conversation: Conversation, *, last_reply: bool) -> list[dict[str, str]]:
-    """The messages with the tools written into the system message, as the chat template does it."""
-    shown = messages(conversation, last_reply=last_reply)
-    if not conversation.tools:
-        return shown
-    tools = "<tools>\n" + "".join(f"{tool.line()}\n" for tool in conversation.tools) + "</tools>"
-    if conversation.system:
-        return [{"role": "system", "content": f"{conversation.system.strip()}\n\n{tools}"}, *shown[1:]]
-    return [{"role": "system", "content": tools}, *shown]
-
-
 def render(conversation: Conversation, *, last_reply: bool) -> str:
     """What the chat template makes of a conversation, without the cost of running a template."""
-    shown = spelled_out(conversation, last_reply=last_reply)
+    shown = messages(conversation, last_reply=last_reply)
+    if conversation.tools:
+        tools = "<tools>\n" + "".join(f"{tool.line()}\n" for tool in conversation.tools) + "</tools>"
+        leading = f"{shown.pop(0)['content'].strip()}\n\n" if conversation.system else ""
+        shown.insert(0, {"role": "system", "content": leading + tools})
     text = "".join(f"{START}{message['role']}\n{_content(message)}{END}\n" for message in shown)
     return text if last_reply else f"{text}{START}assistant\n"
 
