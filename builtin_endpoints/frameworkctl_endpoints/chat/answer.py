@@ -62,6 +62,7 @@ class Answer:
         self._most = None if parallel else 1
         self._show = show_reasoning
         self.calls = 0
+        self._call_ids: set[str] = set()
         self._thoughts: list[str] = []
         self._ids: list[int] = []
         self._answered = False  # something came after the reasoning
@@ -114,8 +115,9 @@ class Answer:
                     self.calls += 1
                     if self._counts():
                         assert self._tools is not None
-                        function = FunctionDelta(name, "")
-                        said.calls.append(CallDelta(self.calls - 1, id or self._tools.new_id(), "function", function))
+                        call_id = id if id and id not in self._call_ids else self._tools.new_id()
+                        self._call_ids.add(call_id)
+                        said.calls.append(CallDelta(self.calls - 1, call_id, "function", FunctionDelta(name, "")))
                 case CallArguments(text=text) if self._counts():
                     self._arguments(text, said)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, ClassVar
 
 import msgspec
@@ -21,9 +22,12 @@ from frameworkctl.interfaces import (
 from ..beam_search import beam_search
 from ..field_checks import bad, check_fields
 from ..generation_fields import UNSUPPORTED, GenerationFields, fields
+from .call_constraints import strict_calls
 from .format import ChatFormatter
 from .reasoning import Effort, constraint_begins_after, needs_special_tokens, reasoning_context, template_kwargs
-from .tools import ToolField, tool_use
+from .tools import ToolField, call_constraint, tool_use
+
+log = logging.getLogger("frameworkctl.chat")
 
 CHAT_UNSUPPORTED = (
     *UNSUPPORTED, "function_call", "functions", "mm_processor_kwargs", "modalities", )  # fmt: skip
@@ -101,7 +105,7 @@ class ChatEndpoint(Endpoint):
             add_generation_prompt=request.begins_reply,
             continue_final_message=bool(request.continue_final_message),
             add_special_tokens=bool(request.add_special_tokens), truncate=request.truncate_prompt_tokens,
-            truncation_side=request.truncation_side or "left",
+            truncation_side=request.truncation_side,
         )  # fmt: skip
         values = fields(request)
         if request.max_completion_tokens is not None:
@@ -111,7 +115,12 @@ class ChatEndpoint(Endpoint):
             values["prompt_logprobs"] = request.top_logprobs or 0
         if needs_special_tokens(use, model):
             values["skip_special_tokens"] = False
-        constraint = use.constraint() or values["constraint"]
+        constraint = call_constraint(use, model)
+        if constraint is not None and values["constraint"] is not None:
+            log.warning("response_format has no effect: tool_choice demands a call")
+        constraint = constraint or values["constraint"]
+        if constraint is None and use.choice == "auto":
+            constraint = strict_calls(use.tools, model, parallel=use.parallel)
         if constraint is not None:
             after = constraint_begins_after(model, reasoning_context(request, prompt))
             values["constraint"] = msgspec.structs.replace(constraint, after=after)

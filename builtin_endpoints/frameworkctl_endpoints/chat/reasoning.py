@@ -60,5 +60,5 @@ def make_answer(request: ReasoningRequest, use: ToolUse, prompt: Prompt, model: 
 
 def needs_special_tokens(use: ToolUse, model: ServedModel) -> bool:
     """Whether the markers that parsers look for are special tokens, which must not be left out of the text."""
-    specs = (model.tool_parser if use.choice == "auto" else None, model.reasoning_parser)
+    specs = (None if use.choice == "none" else model.tool_parser, model.reasoning_parser)
     return any(spec is not None and spec.special_tokens for spec in specs)

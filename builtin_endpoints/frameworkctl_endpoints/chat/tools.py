@@ -1,4 +1,4 @@
-"""What a chat request says of tools: checked, shown to the template, and turned into a constraint."""
+"""What a chat request says of tools: checked, shown to the template, and which parser reads the answer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 from frameworkctl.interfaces import Constraint, FunctionTool, RequestError, ServedModel, ToolParser
 
 from ..parsing.forced_calls import ListParser, NamedParser
+from .call_constraints import forced_call, forced_calls, writes_natively
 
 Choice = Literal["none", "auto", "required", "named"]
 MAX_TOOLS = 1024
@@ -71,34 +72,13 @@ class ToolUse(msgspec.Struct, frozen=True):
                 param="tool_choice", code="unsupported_parameter",
             )  # fmt: skip
 
-    def constraint(self) -> Constraint | None:
-        """What holds a forced call to its schema; None where nothing is forced."""
-        if self.choice == "named":
-            schema: Any = _schema(next(t for t in self.tools if t.name == self.name))
-        elif self.choice == "required":
-            parts = [_part(tool, i) for i, tool in enumerate(self.tools)]
-            one = {"anyOf": [_call_schema(tool, part) for tool, (part, _) in zip(self.tools, parts, strict=True)]}
-            schema = {
-                "type": "array",
-                "minItems": 1,
-                "items": one,
-                "$defs": {n: s for _, d in parts for n, s in d.items()},
-            }
-            if not self.parallel:
-                schema["maxItems"] = 1
-        else:
-            return None
-        return Constraint(kind="json", value=schema, param="tools")
-
     def parser(self, model: ServedModel) -> ToolParser | None:
         """For one output; None where nothing is to be parsed."""
-        if self.choice == "named" and self.name is not None:
-            return NamedParser(self.name)
-        if self.choice == "required":
-            return ListParser()
-        if self.choice == "auto" and model.tool_parser is not None:
+        if self.choice == "none":
+            return None
+        if model.tool_parser is not None and (self.choice == "auto" or writes_natively(model)):
             return model.tool_parser.parser(self.tools)
-        return None
+        return NamedParser(self.name) if self.choice == "named" and self.name is not None else ListParser()
 
 
 def tool_use(request: ToolRequest) -> ToolUse:
@@ -128,6 +108,13 @@ def tool_use(request: ToolRequest) -> ToolUse:
     return ToolUse("named", tools, _named(choice, tools), parallel)
 
 
+def call_constraint(use: ToolUse, model: ServedModel) -> Constraint | None:
+    """What holds a call that the request demands to its schema; None where it demands none."""
+    if use.choice == "named":
+        return forced_call(next(t for t in use.tools if t.name == use.name), model)
+    return forced_calls(use.tools, model, parallel=use.parallel) if use.choice == "required" else None
+
+
 def _named(choice: Any, tools: tuple[FunctionField, ...]) -> str:
     if not isinstance(choice, dict) or choice.get("type", "function") != "function":
         words = '"none", "auto", "required" or {"type": "function", "function": {"name": ...}}'
@@ -141,33 +128,6 @@ def _named(choice: Any, tools: tuple[FunctionField, ...]) -> str:
     if all(tool.name != name for tool in tools):
         raise _bad("tool_choice", f"tool_choice names {name!r:.80}, which is none of tools.")
     return name
-
-
-def _schema(tool: FunctionTool) -> dict[str, Any]:
-    """Arguments are an object, whatever the tool says of them; a tool that says nothing takes none."""
-    if tool.parameters is None:
-        return {"type": "object", "properties": {}, "additionalProperties": False}
-    return {"type": "object", **tool.parameters}
-
-
-def _part(tool: FunctionTool, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The tool's schema as part of a larger one, and what that needs in its ``$defs``: references begin elsewhere."""
-    schema = _schema(tool)
-    text = msgspec.json.encode(schema)
-    if b'"$ref":"#' not in text:
-        return schema, {}
-    name = f"tool{index}"
-    moved = text.replace(b'"$ref":"#', f'"$ref":"#/$defs/{name}'.encode())
-    return {"$ref": f"#/$defs/{name}"}, {name: msgspec.json.decode(moved)}
-
-
-def _call_schema(tool: FunctionTool, parameters: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {"name": {"const": tool.name}, "parameters": parameters},
-        "required": ["name", "parameters"],
-        "additionalProperties": False,
-    }
 
 
 def _bad(param: str, message: str) -> RequestError:
