@@ -36,6 +36,9 @@ class Guard(Protocol):
 class NoGuard:
     """For calls without filters."""
 
+    def __repr__(self) -> str:
+        return "NO_GUARD"
+
     def text(self, text: str) -> str:
         return text
 
