@@ -15,9 +15,11 @@ from frameworkctl.interfaces import (
     Output,
     OutputFilter,
     Prompt,
+    PromptLogprob,
     SampledLogprobs,
     SamplingParams,
     TokenLogprob,
+    Work,
 )
 from frameworkctl.server.guard import Guard
 from frameworkctl.server.guarded import GuardedSequence
@@ -131,6 +133,54 @@ def test_filters_run_one_behind_the_other(vocabulary: Vocabulary) -> None:
     passed = outputs(vocabulary, [Mask(), Ends(12)], TEXT)
     assert "".join(o.text for o in passed) == "the quick **"
     assert ids_of(passed) == []
+
+
+class Knows(OutputFilter):
+    """Looks for a word with what stands before it."""
+
+    def __init__(self) -> None:
+        self.before: dict[tuple[int, int], str] = {}
+
+    def begin(self, item: int, index: int, context: str) -> None:
+        self.before[item, index] = context
+
+    def process(self, output: Output) -> Output:
+        before = self.before.pop((output.item, output.index), "")
+        if "brown" in before + output.text and "brown" not in before:
+            output.text = "***"
+        return output
+
+
+def logprob(vocabulary: Vocabulary, text: str) -> TokenLogprob:
+    (id_,) = vocabulary.tokenizer.encode(text).ids
+    return TokenLogprob(id_, text, -1.0)
+
+
+def test_alternatives_that_would_complete_a_word_are_left_out(vocabulary: Vocabulary) -> None:
+    first, second = logprob(vocabulary, " br"), logprob(vocabulary, "e")
+    whole, rest, other = (logprob(vocabulary, text) for text in (" brown", "own", "x"))
+    entries = [SampledLogprobs(first, (whole, other, rest)), SampledLogprobs(second, (rest, other))]
+    output = Output(
+        item=0, index=0, text=" bre", token_ids=[first.token_id, second.token_id], logprobs=entries,
+        finish_reason="length",
+    )  # fmt: skip
+    item = GenerateItem(prompt=Prompt([5]), params=SamplingParams(max_tokens=9, logprobs=2))
+    passed = GuardedSequence(Guard(lambda: [Knows()], vocabulary), item, 0, 0).pass_on(output)
+    assert passed.logprobs == [SampledLogprobs(first, (other, rest)), SampledLogprobs(second, (other,))]
+
+
+def test_prompts_are_shown_as_filters_let_them(vocabulary: Vocabulary) -> None:
+    params = SamplingParams(max_tokens=9, prompt_logprobs=1)
+    clean, dirty = ("the quick fox", "the brown fox")
+    prompts = [Prompt(vocabulary.tokenizer.encode(text).ids, text) for text in (clean, dirty)]
+    items = [GenerateItem(prompt=prompt, params=params) for prompt in prompts]
+    guard = Guard(lambda: [Mask()], vocabulary)
+    shown = [item.prompt for item in guard.work(Work(items=items)).items]
+    assert shown == [prompts[0], Prompt([], "the *** fox")]
+    token, secret = logprob(vocabulary, "x"), logprob(vocabulary, " brown")
+    entries = [PromptLogprob(token, 1, (token, secret))]
+    assert guard.prompt_logprobs(items[0], entries) == [PromptLogprob(token, 1, (token,))]
+    assert guard.prompt_logprobs(items[1], entries) is None
 
 
 class Marks:
