@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 from frameworkctl.interfaces import CallFormat, Constraint, FunctionTool, ServedModel
 
+_MARKER = re.compile(r"(<[^<>\s]+>|\[[A-Z_/]+\])")
 FormatOf = Callable[[FunctionTool], CallFormat]
 
 
@@ -15,21 +17,15 @@ def forced_call(tool: FunctionTool, model: ServedModel) -> Constraint:
     """The output is one call of this function."""
     if (write := _native(model)) is None:
         return _json(_schema(tool))
-    call = write(tool)
-    return _tag(_sequence(call.first, _call(tool, call), call.last))
+    return _Grammar([tool], write, model).constraint("FIRST call LAST")
 
 
 def forced_calls(tools: Sequence[FunctionTool], model: ServedModel, *, parallel: bool) -> Constraint:
     """The output is calls of any of these functions; one, if they may not be ``parallel``."""
     if (write := _native(model)) is None:
         return _json(_list_of_calls(tools, parallel=parallel))
-    formats = [write(tool) for tool in tools]
-    calls = {
-        "type": "tags_with_separator", "separator": formats[0].between, "at_least_one": True,
-        "tags": [_call(tool, form) for tool, form in zip(tools, formats, strict=True)],
-        "stop_after_first": not parallel,
-    }  # fmt: skip
-    return _tag(_sequence(formats[0].first, calls, formats[0].last))
+    more = "(BETWEEN call)*" if parallel else ""
+    return _Grammar(tools, write, model).constraint(f"FIRST call {more} LAST")
 
 
 def strict_calls(tools: Sequence[FunctionTool], model: ServedModel, *, parallel: bool) -> Constraint | None:
@@ -37,13 +33,14 @@ def strict_calls(tools: Sequence[FunctionTool], model: ServedModel, *, parallel:
     write = _native(model)
     if write is None or not any(tool.strict for tool in tools):
         return None
-    formats = [write(tool) for tool in tools]
-    tags = []
-    for tool, form in zip(tools, formats, strict=True):
-        held = tool if tool.strict else FunctionTool(name=tool.name, parameters={})
-        tags.append({**_call(held, form), "begin": form.first + form.begin, "end": form.end + form.last})
-    triggers = sorted({form.trigger for form in formats})
-    return _tag({"type": "triggered_tags", "triggers": triggers, "tags": tags, "stop_after_first": not parallel})
+    held = [tool if tool.strict else FunctionTool(name=tool.name, parameters={}) for tool in tools]
+    trigger = write(held[0]).trigger
+    if model.tokenizer.token_to_id(trigger) is not None:  # no text has it, so it tells where calls are
+        section = "FIRST call LAST"
+        return _Grammar(held, write, model).constraint(f"TEXT? ({section} TEXT?){'*' if parallel else '?'}")
+    tags = [_tag(tool, write(tool)) for tool in held]
+    form = {"type": "triggered_tags", "triggers": [trigger], "tags": tags, "stop_after_first": not parallel}
+    return Constraint(kind="structural_tag", value={"format": form}, param="tools")
 
 
 def writes_natively(model: ServedModel) -> bool:
@@ -52,28 +49,40 @@ def writes_natively(model: ServedModel) -> bool:
 
 
 def _native(model: ServedModel) -> FormatOf | None:
-    """How the model writes a call; None where markers are special tokens, which grammars over text cannot name."""
-    spec = model.tool_parser
-    if spec is None or spec.call_format is None:
-        return None
-    token = model.tokenizer.token_to_id(spec.call_format(FunctionTool(name="f")).trigger)
-    special = token is not None and not model.tokenizer.decode([token], skip_special_tokens=True)
-    return None if special else spec.call_format
+    return None if model.tool_parser is None else model.tool_parser.call_format
 
 
-def _call(tool: FunctionTool, form: CallFormat) -> dict[str, Any]:
+class _Grammar:
+    """Calls in Lark. Markers that are tokens of the model are named as such: as text it would not write them so."""
+
+    def __init__(self, tools: Sequence[FunctionTool], write: FormatOf, model: ServedModel) -> None:
+        self.formats = [write(tool) for tool in tools]
+        self.schemas = [_schema(tool) for tool in tools]
+        self.tokenizer = model.tokenizer
+
+    def constraint(self, start: str) -> Constraint:
+        form = self.formats[0]
+        for name, text in (("FIRST", form.first), ("BETWEEN", form.between), ("LAST", form.last)):
+            start = start.replace(name, self._quoted(text))
+        rules = [f"start: {start}", "call: " + " | ".join(f"call{i}" for i in range(len(self.formats)))]
+        for i, (call, schema) in enumerate(zip(self.formats, self.schemas, strict=True)):
+            arguments = f"%json {msgspec.json.encode(schema).decode()}"
+            rules.append(f"call{i}: {self._quoted(call.begin)} {arguments} {self._quoted(call.end)}")
+        if "TEXT" in start:
+            rules.append("TEXT: /(.|\\n)+/")
+        return Constraint(kind="grammar", value="\n".join(rules), param="tools")
+
+    def _quoted(self, text: str) -> str:
+        parts = []
+        for piece in filter(None, _MARKER.split(text)):
+            token = self.tokenizer.token_to_id(piece) if _MARKER.fullmatch(piece) else None
+            parts.append(msgspec.json.encode(piece).decode() if token is None else f"<[{token}]>")
+        return " ".join(parts)
+
+
+def _tag(tool: FunctionTool, form: CallFormat) -> dict[str, Any]:
     content = {"type": "json_schema", "json_schema": _schema(tool)}
-    return {"type": "tag", "begin": form.begin, "content": content, "end": form.end}
-
-
-def _sequence(first: str, middle: dict[str, Any], last: str) -> dict[str, Any]:
-    parts = [{"type": "const_string", "value": text} for text in (first, last)]
-    elements = [*parts[: bool(first)], middle, *parts[2 - bool(last) :]]
-    return {"type": "sequence", "elements": elements} if len(elements) > 1 else middle
-
-
-def _tag(form: dict[str, Any]) -> Constraint:
-    return Constraint(kind="structural_tag", value={"format": form}, param="tools")
+    return {"type": "tag", "begin": form.first + form.begin, "content": content, "end": form.end + form.last}
 
 
 def _json(schema: dict[str, Any]) -> Constraint:
