@@ -14,26 +14,32 @@ from ..interfaces.structured import GrammarCompiler, Matcher
 log = logging.getLogger("frameworkctl.engine")
 
 KEPT = 128  # compiled grammars
-TIME_LIMIT = 10.0  # seconds of compiling, waiting for a thread included
+TIME_LIMIT = 10.0  # seconds from the request to its grammar, waiting for a thread included
 THREADS = 2  # so that one slow grammar does not hold up the next one
 
 
 class Compiling:
     """A grammar on its way. ``result`` is its matcher at the start, or why there is none."""
 
-    __slots__ = ("deadline", "result", "text")
+    __slots__ = ("asked", "result", "text")
 
-    def __init__(self, text: str, deadline: float) -> None:
-        self.text, self.deadline = text, deadline
+    def __init__(self, text: str) -> None:
+        self.text, self.asked = text, time.monotonic()
         self.result: Matcher | str | None = None
 
 
 class Grammars:
-    """``ask`` for a grammar, then look at ``done`` after each ``wake``; one thread calls all methods."""
+    """``ask`` for a grammar, then look at ``done`` after each ``wake``; one thread calls all methods.
+
+    The compiler is made once, by the first thread: early, while weights are read (``start``), because making it holds
+    the interpreter for as long as a second, or with the first grammar.
+    """
 
     def __init__(self, make: Callable[[], GrammarCompiler], wake: Callable[[], None]) -> None:
         self._make, self._wake = make, wake
         self._compiler: GrammarCompiler | None = None
+        self._ready_at = 0.0
+        self._failed: str | None = None
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Compiling] = OrderedDict()
         self._waiting: dict[int, Compiling] = {}  # whoever asked -> what for
@@ -46,15 +52,19 @@ class Grammars:
         assert self._compiler is not None
         return self._compiler
 
+    def start(self) -> None:
+        """Make the compiler now."""
+        self._threads += 1
+        threading.Thread(target=self._work, daemon=True, name=f"grammars-{self._threads}").start()
+
     def ask(self, who: int, text: str) -> None:
         """Compile a grammar, unless that was done or is under way."""
         item = self._kept.get(text)
         if item is None:
-            item = self._kept[text] = Compiling(text, time.monotonic() + TIME_LIMIT)
+            item = self._kept[text] = Compiling(text)
             self._todo.put(item)
             if self._threads < THREADS:
-                self._threads += 1
-                threading.Thread(target=self._work, daemon=True, name=f"grammars-{self._threads}").start()
+                self.start()
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(text)
@@ -67,15 +77,20 @@ class Grammars:
     @property
     def time_left(self) -> float | None:
         """Seconds until somebody has waited too long; None where nobody waits."""
-        if not self._waiting:
+        if not self._waiting or self._compiler is None:
             return None
-        return max(0.0, min(i.deadline for i in self._waiting.values()) - time.monotonic())
+        return max(0.0, min(map(self._deadline, self._waiting.values())) - time.monotonic())
+
+    def _deadline(self, item: Compiling) -> float:
+        """Nobody is told that a grammar is slow because the compiler was not there yet."""
+        return max(item.asked, self._ready_at) + TIME_LIMIT
 
     def done(self) -> list[tuple[int, Matcher | str]]:
         """Whose grammars are there since, or why they are not."""
         out = []
         for who, item in list(self._waiting.items()):
-            if item.result is None and time.monotonic() >= item.deadline:
+            late = self._compiler is not None and time.monotonic() >= self._deadline(item)
+            if item.result is None and late:
                 item.result = f"this grammar needs more than {TIME_LIMIT:g} seconds to compile; make it simpler"
             if item.result is not None:
                 del self._waiting[who]
@@ -83,6 +98,9 @@ class Grammars:
         return out
 
     def _work(self) -> None:
+        with self._lock:
+            if self._compiler is None and self._failed is None:
+                self._begin()
         while True:
             item = self._todo.get()
             if item.result is None:
@@ -90,11 +108,18 @@ class Grammars:
                 item.result = item.result or result  # one given up stays so
             self._wake()
 
-    def _compiled(self, text: str) -> Matcher | str:
+    def _begin(self) -> None:
         try:
-            with self._lock:
-                if self._compiler is None:
-                    self._compiler = self._make()
+            self._compiler = self._make()
+            self._ready_at = time.monotonic()
+        except Exception as e:  # noqa: BLE001 - a plugin may raise anything; requests that need it are told
+            log.warning("outputs of this model cannot be held to grammars: %s", e)
+            self._failed = str(e)
+
+    def _compiled(self, text: str) -> Matcher | str:
+        if self._compiler is None:
+            return self._failed or "there is no compiler"
+        try:
             return self._compiler.compile(text)
         except ValueError as e:
             return str(e)

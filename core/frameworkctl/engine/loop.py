@@ -6,14 +6,12 @@ import logging
 import os
 import time
 from array import array
-from collections.abc import Callable
 
 import msgspec
 
 from ..execution.runner import Runner
-from ..interfaces.structured import GrammarCompiler
 from ..scheduling import prefix
-from ..scheduling.constrained import Constrained, step_masks
+from ..scheduling.constrained import Constrained, held, step_masks
 from ..scheduling.plan import Masks
 from ..scheduling.scheduler import Scheduler, Step
 from ..scheduling.sequence import Sequence, Status
@@ -32,11 +30,11 @@ class EngineLoop:
 
     def __init__(
         self, channel: Channel[ToEngine], scheduler: Scheduler, runner: Runner, *, max_model_len: int, vocab_size: int,
-        make_compiler: Callable[[], GrammarCompiler], overlap: bool,
+        grammars: Grammars, overlap: bool,
     ) -> None:  # fmt: skip
         self.channel, self.scheduler, self.runner = channel, scheduler, runner
         self.max_model_len, self.vocab_size, self.overlap = max_model_len, vocab_size, overlap
-        self.grammars = Grammars(make_compiler, channel.wake)
+        self.grammars = grammars
         self._requests: dict[int, dict[int, Sequence]] = {}  # client's id -> index -> sequence that is alive
         self._next_id = 0
         self._planned: Step | None = None
@@ -159,12 +157,11 @@ class EngineLoop:
 
     def _masks(self, step: Step) -> tuple[Masks | None, list[Event]]:
         """What grammars let come next, computed while the model runs; requests that none can go on with end."""
-        sampled = [seq for (seq, _, _), item in zip(step.entries, step.plan.scheduled, strict=True) if item.sample]
-        held = {s.id: s for s in sampled if s.constrained is not None and s.status is not Status.FINISHED}
-        if not held:
+        sequences = held(step)
+        if not sequences:
             return None, []
-        masks, lost = step_masks(held.values(), self.grammars.compiler, self.vocab_size)
-        return masks, [self.scheduler.refuse(held[id_], why) for id_, why in lost.items()]
+        masks, lost = step_masks(sequences.values(), self.grammars.compiler, self.vocab_size)
+        return masks, [self.scheduler.refuse(sequences[id_], why) for id_, why in lost.items()]
 
     def _send(self, events: list[Event]) -> None:
         rows = []

@@ -21,6 +21,7 @@ from ..plugins.importing import load_class
 from ..scheduling.cache import CacheManager
 from ..scheduling.scheduler import Limits, Scheduler
 from .framing import Channel
+from .grammars import Grammars
 from .loop import EngineLoop
 from .messages import EngineInfo, Fatal, Loading, Ready, Start, ToEngine
 
@@ -55,12 +56,15 @@ def _start(start: Start, channel: Channel[ToEngine]) -> EngineLoop:
     threads = share_threads(config.options.threads, config.engines)
     torch.set_num_threads(threads)
     host = PluginHost.from_loaded(start.plugins)
+    grammars = Grammars(partial(make_compiler, host, config, threads), channel.wake)
+    if config.tokenizer:
+        grammars.start()
     built = build(config, host, _Progress(channel))
     scheduler = _scheduler(start, host, built)
     overlap = config.options.async_scheduling
     loop = EngineLoop(
         channel, scheduler, built.runner, max_model_len=config.max_model_len, vocab_size=config.vocab_size,
-        make_compiler=partial(make_compiler, host, config, threads),
+        grammars=grammars,
         overlap=built.asynchronous if overlap is None else overlap,
     )  # fmt: skip
     gc.collect()

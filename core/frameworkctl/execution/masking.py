@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -11,25 +12,21 @@ from torch import Tensor
 
 
 def apply_masks(logits: Tensor, places: Sequence[int], bits: NDArray[np.int32]) -> None:
-    """``logits [L, V]``, changed in place: row ``places[i]`` keeps the tokens whose bit in ``bits[i]`` is 1.
+    """``logits [L, V]`` float32, changed in place: row ``places[i]`` keeps the tokens whose bit in ``bits[i]`` is 1.
 
-    ``bits [n, ceil(V / 32)]``, bit b of word w for token 32 w + b.
+    ``bits [n, ceil(V / 32)]``, bit b of word w for token 32 w + b. Only they travel to a device. Adding is several
+    times faster than a masked fill on a CPU, where that branches for every token.
     """
-    forbidden = _forbidden(bits, logits)
-    if len(places) == len(logits) and list(places) == list(range(len(logits))):
-        logits.masked_fill_(forbidden, float("-inf"))
-        return
-    index = torch.tensor(places, device=logits.device)
-    logits.index_copy_(0, index, logits.index_select(0, index).masked_fill_(forbidden, float("-inf")))
-
-
-def _forbidden(bits: NDArray[np.int32], logits: Tensor) -> Tensor:
-    """bool ``[n, V]``: unpacked where the logits are, so that only bits travel to a device."""
-    vocab_size = logits.shape[1]
-    if logits.device.type == "cpu":
-        unpacked = np.unpackbits((~bits).view(np.uint8), axis=1, bitorder="little", count=vocab_size)
-        return torch.from_numpy(unpacked.view(np.bool_))
     packed = torch.from_numpy(bits.view(np.uint8)).to(logits.device)
-    shifts = torch.arange(8, dtype=torch.uint8, device=logits.device)
-    allowed = (packed[:, :, None] >> shifts) & 1
-    return (allowed == 0).flatten(1)[:, :vocab_size]
+    added = _table(logits.device).index_select(0, packed.flatten().int()).view(len(bits), -1)[:, : logits.shape[1]]
+    if list(places) == list(range(len(logits))):
+        logits.add_(added)
+    else:
+        logits.index_add_(0, torch.tensor(places, device=logits.device), added)
+
+
+@lru_cache(maxsize=8)
+def _table(device: torch.device) -> Tensor:
+    """``[256, 8]``: of a byte's bits, lowest first, 0 for a 1 and minus infinity for a 0."""
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+    return torch.from_numpy(np.where(bits, np.float32(0), np.float32("-inf"))).to(device)

@@ -14,6 +14,7 @@ from ..params import SamplingParams
 from .plan import Masks
 
 if TYPE_CHECKING:
+    from .scheduler import Step
     from .sequence import Sequence
 
 log = logging.getLogger("frameworkctl.engine")
@@ -61,14 +62,21 @@ def _raised(error: Exception) -> str:
     return f"structured output failed: {type(error).__name__}: {error}"
 
 
+def held(step: Step) -> dict[int, Sequence]:
+    """The sequences of a step that are to be sampled and are held to something now, by id."""
+    found = {}
+    for (seq, _, _), item in zip(step.entries, step.plan.scheduled, strict=True):
+        constrained = seq.constrained if item.sample else None
+        if constrained is not None and constrained.active and not seq.finished:
+            found[seq.id] = seq
+    return found
+
+
 def step_masks(
     sequences: Iterable[Sequence], compiler: GrammarCompiler, vocab_size: int
 ) -> tuple[Masks | None, dict[int, str]]:
-    """What may come next in those of the sequences that are held to something now; and id -> why, for the lost ones."""
-    found: list[tuple[int, Constrained]] = []
-    for seq in sequences:
-        if seq.constrained is not None and seq.constrained.active:
-            found.append((seq.id, seq.constrained))
+    """What may come next in sequences that are ``held``; and id -> why, for those that nothing may."""
+    found = [(seq.id, seq.constrained) for seq in sequences if seq.constrained is not None]
     if not found:
         return None, {}
     bits = np.zeros((len(found), -(-vocab_size // 32)), dtype=np.int32)

@@ -105,6 +105,10 @@ class Sequence:
         return 0 if self.known >= self.limit else self.known - computed
 
     @property
+    def finished(self) -> bool:
+        return self.status is Status.FINISHED
+
+    @property
     def idle(self) -> bool:
         """A session that has nothing to compute until more input comes."""
         return self.input_open and self.wanted == 0

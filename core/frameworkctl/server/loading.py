@@ -130,7 +130,8 @@ def engine_config(model: LocalModel, options: Options, engines: int) -> EngineCo
         name=model.name, folder=str(Path(model.root)), architecture=model.info.architecture,
         checkpoint_dtype=own_dtype, max_model_len=model.max_model_len, vocab_size=model.info.vocab_size,
         options=own, plugin_options=options.plugin_options, engines=engines, registered=model.choice.name,
-        tokenizer=str(tokenizer_file(Path(model.root))), eos_token_ids=model.eos_token_ids,
+        tokenizer=str(tokenizer_file(Path(model.root))) if "generate" in model.info.tasks else "",
+        eos_token_ids=model.eos_token_ids,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,6 +10,11 @@ import msgspec
 from .patterns import check_repeats
 
 MAX_DEPTH = 64
+MAPS = ("properties", "patternProperties", "$defs", "definitions")  # of schemas by name
+DATA = ("enum", "const", "default", "examples")  # values, no schemas
+_DAY = r"([1-9]\d{3}|0[1-9]\d{2}|00[1-9]\d|000[1-9])-\d{2}-\d{2}"
+_TIME = r"\d{2}:\d{2}:[0-5]\d(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})"
+TIMES = {"date": f"^{_DAY}$", "time": f"^{_TIME}$", "date-time": f"^{_DAY}T{_TIME}$"}
 MAX_PROPERTIES_SQUARED = 1_000_000  # compile time grows with the square of the properties of one object
 
 
@@ -69,21 +75,43 @@ def _check_object(item: dict[str, Any]) -> int:
 
 def closed(schema: Any) -> Any:
     """The schema with ``additionalProperties: false`` wherever an object schema does not say."""
+
+    def close(found: dict[str, Any]) -> dict[str, Any]:
+        kind = found.get("type")
+        is_object = kind == "object" or (isinstance(kind, list) and "object" in kind) or "properties" in found
+        return {"additionalProperties": False} if is_object and "additionalProperties" not in found else {}
+
+    return _changed(schema, close)
+
+
+def with_strict_times(schema: Any) -> Any:
+    """The schema with a pattern where a format allows times that few readers know: a second 60, a year 0, a ``t``."""
+
+    def narrow(found: dict[str, Any]) -> dict[str, Any]:
+        pattern = None if "pattern" in found else TIMES.get(str(found.get("format")))
+        return {"pattern": pattern} if pattern else {}
+
+    return _changed(schema, narrow)
+
+
+def _changed(schema: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """A copy in which every object that is a schema, and no other, has what ``change`` adds to it."""
     if isinstance(schema, list):
-        return [closed(item) for item in schema]
+        return [_changed(item, change) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    out = {key: value if key in ("enum", "const", "default", "examples") else closed(value)
-           for key, value in schema.items()}  # fmt: skip
-    kind = schema.get("type")
-    is_object = kind == "object" or (isinstance(kind, list) and "object" in kind)
-    if (is_object or isinstance(schema.get("properties"), dict)) and "additionalProperties" not in schema:
-        out["additionalProperties"] = False
-    return out
+    out = {}
+    for key, value in schema.items():
+        if key in MAPS and isinstance(value, dict):
+            out[key] = {name: _changed(item, change) for name, item in value.items()}
+        else:
+            out[key] = value if key in DATA else _changed(value, change)
+    return {**out, **change(schema)}
 
 
 def with_options(schema: Any, options: dict[str, Any]) -> Any:
     """The schema as llguidance takes it: its options stand in the outermost object, whatever was there."""
+    schema = with_strict_times(schema)
     if schema is False:
         return schema
     outer = {} if schema is True else {k: v for k, v in schema.items() if k != "x-guidance"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections.abc import Sequence as Seq
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,22 @@ import torch
 
 from ..config import EngineConfig, EngineOptions
 from ..execution.build import Built, build
+from ..execution.compilers import make_compiler
 from ..frontend.checkpoint import read_checkpoint
 from ..interfaces.engine import World
 from ..interfaces.scheduling import Policy
+from ..interfaces.structured import GrammarCompiler
 from ..params import SamplingParams
 from ..plugins import PluginHost, discover, select
 from ..plugins.architectures import choose
-from ..plugins.discovery import BACKENDS
+from ..plugins.discovery import BACKENDS, PLUGINS
 from ..scheduling import prefix
 from ..scheduling.cache import CacheManager
+from ..scheduling.constrained import Constrained, held, step_masks
 from ..scheduling.policies import FirstComeFirstServed
 from ..scheduling.scheduler import Limits, Scheduler, Step
 from ..scheduling.sequence import Sequence, Status
+from ..scheduling.stopping import Event
 
 
 class InProcessEngine:
@@ -57,14 +62,12 @@ class InProcessEngine:
             self.host.load_named(BACKENDS, name)
         info = self.info = choice.info
         self.max_model_len = min(max_model_len or 512, info.max_model_len)
-        self.built: Built = build(
-            EngineConfig(
-                name="test", folder=str(folder), architecture=info.architecture, checkpoint_dtype=info.dtype,
-                max_model_len=self.max_model_len, vocab_size=info.vocab_size, options=self.options,
-                registered=choice.name,
-            ),
-            self.host, lambda done, total: None, world,
+        self.config = EngineConfig(
+            name="test", folder=str(folder), architecture=info.architecture, checkpoint_dtype=info.dtype,
+            max_model_len=self.max_model_len, vocab_size=info.vocab_size, options=self.options,
+            registered=choice.name, tokenizer=str(Path(folder) / "tokenizer.json"), eos_token_ids=info.eos_token_ids,
         )  # fmt: skip
+        self.built: Built = build(self.config, self.host, lambda done, total: None, world)
         self.runner = self.built.runner
         self.cache = CacheManager(
             self.built.layout, self.built.pages, max_chunk=self.options.max_num_batched_tokens,
@@ -104,6 +107,8 @@ class InProcessEngine:
             groups=len(self.built.layout.groups), chain_root=prefix.root({"salt": salt} if salt else None),
             leader=leader, priority=priority,
         )  # fmt: skip
+        if params.grammar is not None:
+            seq.constrained = Constrained(self.compiler.compile(params.grammar.text), params)
         self.scheduler.add(seq)
         return seq
 
@@ -117,9 +122,21 @@ class InProcessEngine:
         self.runner.launch(step.plan)
         if self.overlap:
             self._planned = self.scheduler.schedule()
-        for event in self.scheduler.commit(step, self.runner.sample()):
+        for event in self._sample(step):
             self.events.setdefault(event.seq.id, []).append(event)
         return True
+
+    def _sample(self, step: Step) -> list[Event]:
+        sequences = held(step)
+        masks, lost = step_masks(sequences.values(), self.compiler, self.info.vocab_size) if sequences else (None, {})
+        refused = [self.scheduler.refuse(sequences[id_], why) for id_, why in lost.items()]
+        return refused + self.scheduler.commit(step, self.runner.sample(masks))
+
+    @cached_property
+    def compiler(self) -> GrammarCompiler:
+        """Of the structured output that the options name."""
+        self.host.load_named(PLUGINS, self.options.structured_output)
+        return make_compiler(self.host, self.config, 1)
 
     def run(self, limit: int = 10_000) -> None:
         for _ in range(limit):
