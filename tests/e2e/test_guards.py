@@ -117,7 +117,7 @@ def text_of(chunks: list[Any], index: int = 0) -> str:
 def scripts(tokenizer: Any) -> list[tuple[str, list[int]]]:
     """The word in many ways, among them one token for each letter, and the other word in one."""
     ways = splits(WORD, tokenizer.get_vocab())
-    return [*((WORD, ids) for ids in [*ways[::4], ways[-1]]), (OTHER, splits(OTHER, tokenizer.get_vocab())[-1])]
+    return [*((WORD, ids) for ids in [*ways[::8], ways[-1]]), (OTHER, splits(OTHER, tokenizer.get_vocab())[-1])]
 
 
 def said(tokenizer: Any, word: list[int], *, before: str = "the ", after: str = " fox.") -> list[int]:
