@@ -13,8 +13,8 @@ class ServiceEndpoint(Endpoint):
     family: ClassVar[str] = "service"
     routes: ClassVar[tuple[Route, ...]] = (
         Route(method="GET", path="/health", public=True, summary="200 when every engine is ready, else 503"),
-        Route(method="GET", path="/ping", public=True, summary="As /health"),
-        Route(method="POST", path="/ping", public=True, summary="As /health"),
+        Route(method="GET", path="/ping", public=True, summary="The status of /health, without a body"),
+        Route(method="POST", path="/ping", public=True, summary="The status of /health, without a body"),
         Route(method="GET", path="/version", summary="The server's version"),
     )
 
@@ -22,7 +22,8 @@ class ServiceEndpoint(Endpoint):
         if call.path == "/version":
             return Reply(body={"version": VERSION})
         health = engine.health()
-        return Reply(body=dict(health), status=200 if health["status"] == "ready" else 503)
+        status = 200 if health["status"] == "ready" else 503
+        return Reply(body=b"" if call.path == "/ping" else dict(health), status=status)
 
 
 @hookimpl
