@@ -46,7 +46,8 @@ def test_tokens_are_those_of_transformers(llm: LLM, checkpoints: dict[str, Path]
                                 min_new_tokens=12, eos_token_id=None)[0, ids.shape[1] :].tolist()  # fmt: skip
         (one,) = output.outputs
         assert one.token_ids == wanted
-        assert one.text == tokenizer.decode(wanted, skip_special_tokens=True)
+        whole = tokenizer.decode(wanted, skip_special_tokens=True)
+        assert one.text == whole.rstrip("\ufffd")  # half a character at the end is not said
         assert (one.index, one.finish_reason, one.stop_reason, output.finished) == (0, "length", None, True)
         assert one.logprobs is None
         assert one.cumulative_logprob is None

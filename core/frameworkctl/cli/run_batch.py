@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -44,6 +45,8 @@ def run(argv: list[str]) -> int:
         host = load_plugins(rest)
         options = load_options(rest, option_specs(host))
         logs.configure(options.server.log_level)
+        if options.server.log_level == "info":  # what became of each request is in the output
+            logging.getLogger("frameworkctl.requests").setLevel("WARNING")
         options.server.api_key = []
         from ..offline.batch import run_batch
         from ..offline.batch_files import OutputFile, count_lines, open_input

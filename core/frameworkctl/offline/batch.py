@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
+import time
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any, BinaryIO
@@ -14,6 +16,7 @@ import msgspec
 from ..config import Options
 from ..engine.supervisor import NurseryProcess
 from ..errors import ConfigError, RequestError
+from ..logs import LINE_INTERVAL
 from ..plugins import PluginHost
 from ..server.app import build_app
 from ..server.service import UNKNOWN_FIELDS_HEADER, Service
@@ -48,17 +51,22 @@ async def run_batch(
         most = most or AHEAD * sum(m.settings.max_num_seqs for m in models)
         with Progress("Requests", total, shown=None, begun=min(len(output.done), total or 0)) as progress:
             batch = Batch(service, output, progress)
-            showing = asyncio.ensure_future(_show(progress))
+            showing = asyncio.ensure_future(_show(progress, total))
             try:
                 await work_through(batch.wanted(lines), most, batch.one)
             finally:
                 showing.cancel()
 
 
-async def _show(progress: Progress) -> None:
+async def _show(progress: Progress, total: int | None) -> None:
+    """A bar at a terminal, else a line now and then."""
+    told = time.monotonic()
     while True:
         await asyncio.sleep(SHOW)
         progress.show()
+        if not sys.stderr.isatty() and time.monotonic() - told >= LINE_INTERVAL:
+            told = time.monotonic()
+            log.info("%d%s requests are answered", progress.done, "" if total is None else f" of {total}")
 
 
 class Batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import fcntl
 import os
 import threading
@@ -44,7 +45,12 @@ async def numbered_lines(file: BinaryIO) -> AsyncIterator[tuple[int, bytes]]:
     queue: asyncio.Queue[tuple[int, bytes] | OSError | None] = asyncio.Queue(maxsize=64)
 
     def put(item: tuple[int, bytes] | OSError | None) -> None:
-        asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
+        coroutine = queue.put(item)
+        try:
+            asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+        except RuntimeError:  # the loop is closed
+            coroutine.close()
+            raise
 
     def read() -> None:
         try:
@@ -55,8 +61,8 @@ async def numbered_lines(file: BinaryIO) -> AsyncIterator[tuple[int, bytes]]:
             put(None)
         except OSError as e:
             put(e)
-        except (RuntimeError, asyncio.CancelledError):
-            return  # nobody reads any more
+        except (RuntimeError, ValueError, concurrent.futures.CancelledError):
+            return  # nobody takes lines any more, and the file may be closed
 
     # Not an executor's: a read from a terminal may never return, and must not keep the program.
     threading.Thread(target=read, daemon=True, name="batch-input").start()
