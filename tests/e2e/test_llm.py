@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from frameworkctl import LLM, SamplingParams
-from support.programs import MARK, TIMEOUT, environment, marked
+from support.programs import MARK, TIMEOUT, environment, left_behind
 from support.server import RunningServer
 
 GREEDY = SamplingParams(temperature=0, max_tokens=12, ignore_eos=True)
@@ -194,4 +194,4 @@ def test_a_plain_script(checkpoints: dict[str, Path], tmp_path: Path) -> None:
     assert eval(said["LOUD"]) == eval(said["PLAIN"]).upper() != eval(said["PLAIN"])
     assert said["LOADED"] == "LOADED"
     assert "Processed prompts: 100%" in err
-    assert marked(mark) == []
+    assert left_behind(mark) == []

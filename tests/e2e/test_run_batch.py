@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from support.programs import FRAMEWORKCTL, MARK, TIMEOUT, environment, frameworkctl, marked
+from support.programs import FRAMEWORKCTL, MARK, TIMEOUT, environment, frameworkctl, left_behind
 from support.server import RunningServer
 
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
@@ -37,7 +37,7 @@ def test_answers_are_those_of_the_server(checkpoints: dict[str, Path], server: R
     """Every family, two models, and errors; through standard input and output, then into a file."""
     talk = [{"role": "user", "content": "the lazy dog"}]
     requests = [
-        request("greedy", model="a", prompt="the quick", temperature=0, max_tokens=9, logprobs=2),
+        request("greedy", model="a", prompt="the quick", temperature=0, max_tokens=9),
         request("seeded", model="b", prompt=["over", "the"], seed=3, n=2, max_tokens=9),
         request("chat", CHAT, model="a", messages=talk, temperature=0, max_tokens=9),
         request("tokens", "/tokenize", model="b", prompt="the quick"),
@@ -65,7 +65,7 @@ def test_answers_are_those_of_the_server(checkpoints: dict[str, Path], server: R
         error = None if theirs.is_success else theirs.json()["error"]
         assert mine["error"] == (error and {"code": error["code"], "message": error["message"]})
     assert "4 of the answers are errors" in done.stderr
-    assert marked(mark) == []
+    assert left_behind(mark) == []
 
 
 def test_bad_lines_fail_alone(checkpoints: dict[str, Path], tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_killed_and_gone_on_with(checkpoints: dict[str, Path], tmp_path: Path) -
     assert sorted(a["custom_id"] for a in found) == sorted(f"r{i}" for i in range(len(prompts)))
     assert all(a["response"]["status_code"] == 200 for a in found)
     assert all(a["response"]["body"]["usage"]["completion_tokens"] == 150 for a in found)
-    assert marked(mark) == []
+    assert left_behind(mark) == []
 
 
 @pytest.mark.parametrize(

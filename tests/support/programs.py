@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -69,4 +70,12 @@ def marked(mark: str) -> list[str]:
                 found.append(" ".join(process.cmdline()))
         except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
             continue
+    return found
+
+
+def left_behind(mark: str, grace: float = 20.0) -> list[str]:
+    """What still lives when everybody has had time to see the end of the program, on a busy machine too."""
+    deadline = time.monotonic() + grace
+    while (found := marked(mark)) and time.monotonic() < deadline:
+        time.sleep(0.05)
     return found
