@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -103,9 +104,8 @@ def test_two_hundred_generated_schemas(checkpoints: dict[str, Path]) -> None:
     ids=lambda value: str(value)[:30] if not isinstance(value, str) else None,
 )
 def test_what_cannot_be_held_is_refused_by_name(schema: Any, why: str) -> None:
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=re.escape(why)) as caught:
         prepare(Constraint(kind="json", value=schema))
-    assert why in str(caught.value)
     assert len(str(caught.value)) < 700
 
 
