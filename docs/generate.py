@@ -1,5 +1,6 @@
-"""Writes hooks.md (from the specs), options.md (from the option tree) and fields.md (from the request Structs and what
-they are held to): ``python docs/generate.py``.
+"""Writes the pages that repeat the code: ``python docs/generate.py``.
+
+hooks.md comes from the specs, options.md from the option tree, fields.md from the request Structs and their limits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Beam search: the n most likely continuations, found over the engine's logprobs of one next token at a time.
 
 Scores are sums of raw logprobs; a beam's rank is its score divided by ``length ** length_penalty``, where the length is
-that of prompt and output without an end token, as in the reference server. Every step sends whole beams, of which the prefix cache knows all but the end.
+that of prompt and output without an end token, as vLLM has it. Every step sends whole beams, of which the prefix cache
+knows all but the end.
 """
 
 from __future__ import annotations

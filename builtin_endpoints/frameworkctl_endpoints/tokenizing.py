@@ -143,7 +143,7 @@ def detokenized(request: DetokenizeRequest, model: ServedModel) -> dict[str, Any
     limit = max(model.tokenizer.vocab_size, model.info.vocab_size)
     for index, token in enumerate(request.tokens):
         if not 0 <= token < limit:
-            raise bad(f"tokens[{index}]", f"tokens[{index}] is outside the vocabulary of {limit}: {str(token):.40}.")
+            raise bad(f"tokens[{index}]", f"tokens[{index}] is outside the vocabulary of {limit}: {token!s:.40}.")
     return {"prompt": model.tokenizer.decode(request.tokens, skip_special_tokens=False)}
 
 

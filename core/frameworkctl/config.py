@@ -44,7 +44,9 @@ class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     structured_output: Annotated[
         str, opt("engine", "what holds outputs to schemas and grammars: llguidance, or a plugin's")
     ] = "llguidance"
-    scheduling_policy: Annotated[str, opt("scheduling", "order of waiting requests: fcfs, priority (lowest first), or a plugin's")] = "fcfs"
+    scheduling_policy: Annotated[
+        str, opt("scheduling", "order of waiting requests: fcfs, priority (lowest first), or a plugin's")
+    ] = "fcfs"
     logits_processor_pattern: Annotated[
         str | None,
         opt("engine", "regular expression for what requests may have imported as logits processors; default: nothing"),
@@ -83,7 +85,7 @@ class ModelOptions(EngineOptions, kw_only=True, forbid_unknown_fields=True):
     ] = "auto"
     generation_config: Annotated[
         str,
-        opt("text", "sampling defaults: auto: the model's generation_config.json; vllm: none; or a folder with another"),
+        opt("text", "sampling defaults: auto: the model's generation_config.json; vllm: none; or another's folder"),
     ] = "auto"
     override_generation_config: Annotated[
         dict[str, Any], opt("text", 'sampling defaults on top of those, as JSON: {"temperature": 0.5}')

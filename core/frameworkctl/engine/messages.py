@@ -9,7 +9,7 @@ import msgspec
 from ..config import EngineConfig
 from ..params import SamplingParams
 from ..plugins.records import LoadedPlugin
-from ..scheduling.plan import PromptScores
+from ..scheduling.plan import PromptScores as PromptScores  # it travels in these messages
 
 # -- server to engine
 

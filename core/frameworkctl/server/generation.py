@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import cast
 
 from ..engine.client import EngineClient, RowStream
-from ..engine.messages import Row
+from ..engine.messages import PromptScores, Row
 from ..errors import EngineError, RequestError
 from ..frontend.detokenizer import CONTEXT, Detokenizer, Vocabulary
 from ..frontend.stop_strings import StopChecker
@@ -19,7 +19,6 @@ from ..interfaces.endpoint import (
     TokenLogprob,
     Usage,
 )
-from ..scheduling.plan import PromptScores
 from .prompt_logprobs import FLOOR, unpack
 
 

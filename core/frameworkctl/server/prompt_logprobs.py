@@ -6,9 +6,9 @@ import asyncio
 from array import array
 from collections.abc import Sequence
 
+from ..engine.messages import PromptScores
 from ..frontend.detokenizer import CONTEXT, Vocabulary
 from ..interfaces.endpoint import PromptLogprob, TokenLogprob
-from ..scheduling.plan import PromptScores
 
 FLOOR = -9999.0  # what JSON shows for minus infinity
 LARGE = 4096  # tokens from which on a thread does the work, so that other streams do not wait
