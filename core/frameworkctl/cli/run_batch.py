@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import difflib
 import logging
 import os
 import signal
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 PROG = "frameworkctl run-batch"
 STANDARD = "-"
+OWN = ("--input-file", "--output-file", "--max-concurrency")
 NO_SERVER = ("host", "port", "api_key", "enable_request_id_headers", "shutdown_timeout")  # nothing listens
 TERMINATED = 128 + signal.SIGTERM
 ABOUT = """\
@@ -109,10 +111,11 @@ def _check(args: argparse.Namespace, rest: list[str]) -> None:
             raise ConfigError(f"{flag}: {name!r} is no file; use a program that fetches or sends it, and - for a pipe")
     if os.path.exists(target) and os.path.exists(source) and os.path.samefile(source, target):
         raise ConfigError(f"-o: {target!r} is the input")
-    for word in rest:
-        name = word.partition("=")[0].removeprefix("--").replace("-", "_")
-        if word.startswith("--") and name in NO_SERVER:
-            raise ConfigError(f"{word.partition('=')[0]} is for serve; run-batch listens nowhere")
+    for flag in (word.partition("=")[0] for word in rest if word.startswith("--")):
+        if flag.removeprefix("--").replace("-", "_") in NO_SERVER:
+            raise ConfigError(f"{flag} is for serve; run-batch listens nowhere")
+        if near := difflib.get_close_matches(flag, OWN, 1, 0.85):  # serve's options would suggest only their own
+            raise ConfigError(f"unknown option {flag!r}; did you mean {near[0]!r}?")
 
 
 def _print_help(argv: list[str]) -> None:
