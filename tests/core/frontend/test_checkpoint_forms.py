@@ -12,14 +12,15 @@ from frameworkctl.errors import ConfigError
 from frameworkctl.execution.weights import weight_files
 from frameworkctl.interfaces import ModelSpec
 from frameworkctl.interfaces.quantization import block_to_expand
-from frameworkctl.plugins import PluginHost, discover, select
+from frameworkctl.plugins import PluginHost
 from frameworkctl.server.loading import load_model
 from support.checkpoints import make_checkpoint
+from support.plugin_host import make_host
 
 
 @pytest.fixture(scope="module")
 def host() -> PluginHost:
-    return PluginHost.from_selection(select(discover(), ()))
+    return make_host()
 
 
 @pytest.fixture(scope="module")
