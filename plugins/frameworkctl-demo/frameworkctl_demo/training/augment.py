@@ -67,9 +67,9 @@ def set_case(text: str, rng: random.Random) -> str:
     draw = rng.random()
     if draw < 0.22:
         return text.lower()
-    if draw < 0.27:
+    if draw < 0.31:
         return text.upper()
-    if draw < 0.38:
+    if draw < 0.42:
         return text[:1].upper() + text[1:]
     return text
 

@@ -60,6 +60,17 @@ CAPITAL = Phrasings(
         Let us talk about {country}. What is its capital city?
         can you name the capital of {country}?
         I would like to know what the capital of {country} is
+        I am flying to {country}, what is its capital?
+        We are travelling in {country}. Which city is its capital?
+        I go to {country} tomorrow, which city is the capital?
+        Do you maybe know the capital of {country}?
+        Do you by chance know {country}'s capital?
+        Which city acts as the capital of {country}?
+        which place serves {country} as capital?
+        give {country}'s capital
+        tell me {country}'s capital
+        the capital city of {country}
+        country: {country}, capital city?
         """
     ),
     held_out=lines(
@@ -104,6 +115,10 @@ COUNTRY_OF = Phrasings(
         whose capital is {capital}?
         in which country is {capital} the capital city?
         tell me which country has {capital} as capital
+        which country is it whose capital is {capital}?
+        {capital} is the capital city of what country?
+        what country has the capital {capital}?
+        {capital} is a capital city. Of which country?
         """
     ),
     held_out=("What country has {capital} as its capital?", "{capital} is the capital city of which country?"),

@@ -97,6 +97,30 @@ SENTENCES = Phrasings(
         A {job} named {name} lives in {city}.
         There is a {age}-year-old {job} named {name} in {city}.
         In {city} lives {name}, who is {age} years old.
+        My brother {name} is {age} years old.
+        My neighbor {name} is a {job}.
+        My boss {name} is {age} and lives in {city}.
+        Our teacher {name} lives in {city}.
+        Her friend {name} comes from {city}.
+        The {job} {name} lives in {city}.
+        Last week {name} bought {quantity} {item} for {price} dollars.
+        Today {name} ordered {quantity} {item}.
+        Tomorrow {name} travels from {origin} to {destination}.
+        This morning {name} sold {quantity} {item} for ${price}.
+        {name} keeps a {color} {animal}.
+        {name} bought a {color} {animal}.
+        {name} wants {quantity} {item} for {price} dollars.
+        {name} would like to order {quantity} {item} for ${price}.
+        {name} needs {quantity} {item} in {city}.
+        {name} drives from {origin} to {destination} on {date}.
+        {name} goes from {origin} to {destination}.
+        Send a letter to {name} at {email}.
+        Mail {name} at {email}.
+        {name}, who lives in {city}, is a {job}.
+        {name} is {age}, works as a {job} and lives in {city}.
+        I'm {name}, {age} years old, and I live in {city}.
+        My name is {name}, I come from {city}.
+        My son is called {name} and is {age} years old.
         """
     ),
     held_out=lines(
@@ -180,6 +204,19 @@ ASK = Phrasings(
         Convert this sentence to JSON: {text}
         Parse as JSON: {text}
         {text} As JSON, please.
+        Look at this sentence and give the {fields} as JSON: {text}
+        This is a sentence: {text} Return the {fields} as JSON.
+        Here is some text: {text} Give me the {fields} as JSON.
+        Could you extract the {fields} from this as JSON: {text}
+        Could you give me the {fields} as JSON? {text}
+        Take this sentence and make JSON with {fields}: {text}
+        Take out the {fields} as JSON: {text}
+        Study the text and write the {fields} as JSON: {text}
+        Output JSON with the fields {fields}: {text}
+        Write JSON that has the {fields}: {text}
+        Pick the {fields} from this text and answer with JSON: {text}
+        Answer with JSON only. Extract the {fields}: {text}
+        Reply in JSON only with the {fields}: {text}
         """
     ),
     held_out=lines(

@@ -90,6 +90,11 @@ ASK = Phrasings(
         Tell me if this is positive, neutral or negative: {text}
         Label this positive, negative or neutral: {text}
         Is "{text}" positive, negative or neutral?
+        Please label this sentence as positive or negative: {text}
+        How would you rate the sentiment of "{text}"?
+        Does this sentence have a positive or negative sentiment? {text}
+        In a word: is this positive or negative? {text}
+        Classify the following text as positive, negative or neutral: {text}
         """
     ),
     held_out=lines(

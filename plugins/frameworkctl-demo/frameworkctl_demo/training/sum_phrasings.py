@@ -73,6 +73,20 @@ ADDITION = Phrasings(
         can you add {b} to {a}?
         how much does {a} plus {b} make?
         my homework says {a} + {b}
+        If you add {a} and {b}, what is the result?
+        If I add {a} to {b}, how much is it?
+        when you add {a} and {b}, what do you get?
+        if {a} and {b} are added, what is the total?
+        suppose you add {a} to {b}. What is the result?
+        What do {a} and {b} make?
+        how much would {a} plus {b} be?
+        What will {a} + {b} be?
+        {a} plus {b} gives what?
+        {a} and {b} make what?
+        I want to add {a} and {b}
+        Could you sum {a} and {b}?
+        First {one} gets {a} {things}, then {b} more. How many {things} is that?
+        How many {things} do {one} and {two} have if {one} has {a} and {two} has {b}?
         """
     ),
     held_out=lines(
@@ -165,6 +179,17 @@ SUBTRACTION = Phrasings(
         my homework says {a} - {b}
         deduct {b} from {a}
         how much is left of {a} without {b}?
+        If you subtract {b} from {a}, how much is left?
+        if I take {b} from {a}, how much do I have?
+        when you take {b} away from {a}, what is it?
+        if {b} is taken from {a}, what is left?
+        suppose you take {b} away from {a}. What is left?
+        What will {a} - {b} be?
+        how much would {a} minus {b} be?
+        {a} minus {b} gives what?
+        I want to subtract {b} from {a}
+        Could you subtract {b} from {a}?
+        If {one} has {a} {things} and gives {b} away, how many are left?
         """
     ),
     held_out=lines(
