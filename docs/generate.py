@@ -1,6 +1,6 @@
-"""Writes the pages that repeat the code: ``python docs/generate.py``.
+"""Writes the pages that are made of code: ``python docs/generate.py``.
 
-hooks.md comes from the specs, options.md from the option tree, fields.md from the request Structs and their limits.
+hooks.md comes from the specs, options.md from the option tree, fields.md from the request Structs and their checks.
 """
 
 from __future__ import annotations
