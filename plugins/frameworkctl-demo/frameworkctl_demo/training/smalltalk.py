@@ -101,7 +101,7 @@ HOW_ARE_YOU = _intent(
     tell me how you feel | I wonder how you are |
     [How are/how are/so how are] you [doing/feeling/doing now/this week/these days/now/tonight/my friend]? |
     how is your [day/week/evening/morning/life/weekend] [going/so far/today]? |
-    [how's/how is] [it going/life/work/everything/the day] [with you/today/there]? |
+    [how's/how is] [work/it going/life/everything/the day] [with you/today/there]? |
     [are you/you are] [doing well/feeling good/having fun/well today/good today/doing fine/doing all right]? |
     I am [fine/good/well/great/ok/doing well/very well] [and you/and how are you/what about you/how are you doing]? |
     is everything [fine/good/going well/well/all right] [with you/today/there]? |
