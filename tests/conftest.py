@@ -13,12 +13,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # and to several test processes at once
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-signal.signal(signal.SIGINT, signal.default_int_handler)  # programs under test would inherit that it is ignored
 sys.path.insert(0, str(Path(__file__).parent))
 
 import pytest
 from support.checkpoints import FAMILIES, make_checkpoint
 from support.server import RunningServer, start_server
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # programs under test would inherit that it is ignored
 
 
 @pytest.fixture(scope="session")
