@@ -51,7 +51,6 @@ class Options:
 def main() -> None:
     """Train in several processes of one thread each, then write the checkpoint."""
     options = _options()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     options.out.mkdir(parents=True, exist_ok=True)
     if options.start:
         tokenizer: Tokenizer = Tokenizer.from_file(str(options.start / "tokenizer.json"))
@@ -66,6 +65,7 @@ def main() -> None:
 def _work(rank: int, options: Options, meeting: str) -> None:
     distributed.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=options.processes)
     torch.manual_seed(options.seed)
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     # One thread each and one exchange a step: threads that meet at every operation stall when a core is shared.
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
