@@ -73,7 +73,10 @@ def test_a_request_is_sent_and_its_stream_shown(page: Any) -> None:
     assert "max_tokens" in details.find_element("css selector", "table").text
     body = details.find_element("css selector", "textarea")
     assert "prompt" in json.loads(body.get_attribute("value"))
-    for sent in ({"model": "a", "prompt": "the", "max_tokens": 3}, {"model": "b", "prompt": "the", "stream": True}):
+    for sent in (
+        {"model": "a", "prompt": "the", "max_tokens": 3, "ignore_eos": True},
+        {"model": "b", "prompt": "the", "stream": True},
+    ):
         body.clear()
         body.send_keys(json.dumps(sent))
         status, reply = send(page, details)

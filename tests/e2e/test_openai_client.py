@@ -162,7 +162,6 @@ def test_errors_name_the_field(server: RunningServer) -> None:
         ({"messages": [{"content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": "x " * 5000}]}, "messages"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tool_choice"),
-        ({"extra_body": {"use_beam_search": True}}, "use_beam_search"),
         ({"extra_body": {"extra_args": {"nope": {}}}}, "extra_args.nope"),
         ({"extra_body": {"stop_token_ids": [-1]}}, "stop_token_ids"),
     ]
