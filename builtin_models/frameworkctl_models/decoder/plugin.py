@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from frameworkctl.interfaces import Checkpoint, ModelInfo, ModelSpec, Register, hookimpl
 
+from ..describing import dtype_of, eos_token_ids
 from .table import FAMILIES, architecture_of, decoder_config
 
 # Their activations are known to grow beyond 65504, float16's largest number.
@@ -24,17 +22,10 @@ def describe(checkpoint: Checkpoint) -> ModelInfo:
         hidden_size=config.hidden_size,
         num_layers=config.num_layers,
         max_model_len=config.max_positions,
-        eos_token_ids=_ids(checkpoint.generation_config or checkpoint.config, "eos_token_id"),
+        eos_token_ids=eos_token_ids(checkpoint),
         overflows=OVERFLOWS.get(architecture, frozenset()),
-        dtype=str(checkpoint.config.get("dtype") or checkpoint.config.get("torch_dtype") or "float32"),
+        dtype=dtype_of(checkpoint.config),
     )
-
-
-def _ids(raw: Mapping[str, Any], key: str) -> tuple[int, ...]:
-    value = raw.get(key)
-    if value is None:
-        return ()
-    return tuple(value) if isinstance(value, list) else (value,)
 
 
 @hookimpl

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from frameworkctl.interfaces import Checkpoint, ModelInfo, ModelSpec, Register, hookimpl
 
+from ..describing import dtype_of, eos_token_ids
 from .config import V2, V3, architecture_of, deepseek_config
 
 
@@ -11,7 +12,6 @@ def describe(checkpoint: Checkpoint) -> ModelInfo:
     """What the server needs to know, from json files alone."""
     raw = checkpoint.config
     config = deepseek_config(raw)
-    stops = checkpoint.generation_config.get("eos_token_id", raw.get("eos_token_id"))
     return ModelInfo(
         architecture=architecture_of(raw),
         tasks=frozenset({"generate"}),
@@ -19,8 +19,8 @@ def describe(checkpoint: Checkpoint) -> ModelInfo:
         hidden_size=config.hidden_size,
         num_layers=config.num_layers,
         max_model_len=config.max_positions,
-        eos_token_ids=() if stops is None else tuple(stops) if isinstance(stops, list) else (stops,),
-        dtype=str(raw.get("dtype") or raw.get("torch_dtype") or "bfloat16"),
+        eos_token_ids=eos_token_ids(checkpoint),
+        dtype=dtype_of(raw, "bfloat16"),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from frameworkctl.interfaces import Checkpoint, ConfigError, ModelInfo, ModelSpec, Register, hookimpl
 
-from .config import HIDDEN, LAYERS, Raw, fact, refuse, usable_length
+from ..describing import dtype_of, eos_token_ids
+from .config import HIDDEN, LAYERS, fact, refuse, usable_length
 
 
 def describe(checkpoint: Checkpoint) -> ModelInfo:
@@ -22,16 +23,9 @@ def describe(checkpoint: Checkpoint) -> ModelInfo:
         hidden_size=fact(raw, HIDDEN, "the hidden size"),
         num_layers=fact(raw, LAYERS, "the number of layers"),
         max_model_len=usable_length(raw),
-        eos_token_ids=_eos_ids(checkpoint.generation_config) or _eos_ids(raw),
-        dtype=str(raw.get("dtype") or raw.get("torch_dtype") or "float32"),
+        eos_token_ids=eos_token_ids(checkpoint),
+        dtype=dtype_of(raw),
     )
-
-
-def _eos_ids(raw: Raw) -> tuple[int, ...]:
-    value = raw.get("eos_token_id")
-    if value is None:
-        return ()
-    return tuple(value) if isinstance(value, list) else (value,)
 
 
 @hookimpl
