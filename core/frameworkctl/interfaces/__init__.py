@@ -50,6 +50,7 @@ from .parsers import (
     ToolParser,
     ToolParserSpec,
 )
+from .pooling import PoolerSpec, PoolFormatter, PoolingInfo, PoolItem, PoolOutput, PoolParams, PoolTask
 from .scheduling import Load, Policy, PolicySpec, RequestView
 from .served_model import ServedModel, Tokenizer, TruncationSide
 from .structured import Constraint, GrammarCompiler, GrammarContext, Matcher, StructuredOutputSpec
@@ -90,6 +91,13 @@ __all__ = [
     "Payload",
     "Policy",
     "PolicySpec",
+    "PoolFormatter",
+    "PoolItem",
+    "PoolOutput",
+    "PoolParams",
+    "PoolTask",
+    "PoolerSpec",
+    "PoolingInfo",
     "ProcessorContext",
     "Prompt",
     "PromptLogprob",

@@ -11,6 +11,7 @@ import msgspec
 from ..params import SamplingParams
 from .guard import NO_GUARD, Guard
 from .markers import API_VERSION
+from .pooling import PoolFormatter, PoolItem, PoolOutput
 from .served_model import ServedModel
 
 T = TypeVar("T")
@@ -90,12 +91,13 @@ class GenerateItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Work(msgspec.Struct, kw_only=True):
-    """What ``Endpoint.render`` asks of the engine: items, and whether the client wants them as a stream.
+    """What ``Endpoint.render`` asks of the engine: items, and whether the client wants them as a stream; or ``pool``.
 
     A stream's payloads then have ``stream_interval`` tokens of a sequence, but for its first and its last.
     """
 
-    items: list[GenerateItem]
+    items: list[GenerateItem] = []
+    pool: list[PoolItem] = []
     stream: bool = False
     stream_interval: int = 1
 
@@ -277,6 +279,9 @@ class EngineScope(Protocol):
         Neither filtered nor counted. ``item`` says where its cache and its priority are.
         """
 
+    async def pool(self, items: Sequence[PoolItem], model: ServedModel) -> list[PoolOutput]:
+        """All of them, in their order. Many are computed bit by bit, so that others are not kept waiting."""
+
     def open(self, item: GenerateItem, model: ServedModel) -> Session: ...
 
     def health(self) -> Mapping[str, Any]:
@@ -307,8 +312,8 @@ class Endpoint:
         """Prompts and parameters. Runs in a worker thread; raises RequestError."""
         raise NotImplementedError(f"endpoint {self.family!r} has no render()")
 
-    def format(self, request: Any, work: Work, model: ServedModel, call: Call) -> Formatter:
-        """A fresh formatter for this call."""
+    def format(self, request: Any, work: Work, model: ServedModel, call: Call) -> Formatter | PoolFormatter:
+        """A fresh formatter for this call: a PoolFormatter where the work is to ``pool``."""
         raise NotImplementedError(f"endpoint {self.family!r} has no format()")
 
     async def handle(self, call: Call, engine: EngineScope) -> Reply:

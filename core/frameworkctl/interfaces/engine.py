@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .logits import LogitsProcessor, ProcessorContext, RowProcessor
 from .markers import API_VERSION
+from .pooling import PoolingInfo, PoolParams
 
 __all__ = [
     "Backend",
@@ -23,6 +24,9 @@ __all__ = [
     "Model",
     "ModelContext",
     "Packed",
+    "PoolParams",
+    "Pooler",
+    "PoolingInfo",
     "ProcessorContext",
     "RowProcessor",
     "StepShape",
@@ -68,6 +72,7 @@ class Batch:
     query_start: Tensor  # [S + 1] int32
     logits_index: Tensor  # [L] int64
     groups: list[GroupView]
+    second: Tensor | None = None  # [T] int64: 1 for tokens of the second text of a pair; where the model pools
     long: Tensor | None = None  # [T] int64: 1 for tokens of sequences beyond the model's ``long_after``
 
 
@@ -129,7 +134,25 @@ class ModelContext:
     device: torch.device
     world: World
     ops: Callable[..., Backend]  # ops("attention", head_dim=64, ...) -> the backend, or reference where it cannot
+    pooling: PoolingInfo | None = None  # set where it pools: then no language model's head is built or loaded
     weights: WeightMap = field(default_factory=WeightMap)
+
+
+class Pooler(Protocol):
+    """Makes vectors of hidden states as they come, chunk by chunk; one instance per engine and pooler name.
+
+    Rows are sequences of the step that are pooled. ``hidden [T, hidden]`` are their tokens' states back to back,
+    ``start [n + 1]`` (on the host) where each begins, ``first [n]`` the position of its first token here and ``last
+    [n]`` whether its text ends here. What is kept between chunks is the pooler's own, by the sequences' ``ids``.
+    """
+
+    def update(
+        self, hidden: Tensor, token_ids: Tensor, start: list[int], first: list[int], last: list[bool], ids: list[int]
+    ) -> list[Tensor]:
+        """The pooled states of those that end here, in order: ``[hidden]``, or ``[rows, hidden]`` of token tasks."""
+
+    def forget(self, id: int) -> None:
+        """A sequence is gone or begins again; called for every one, in any state."""
 
 
 class Model(nn.Module):
@@ -166,6 +189,14 @@ class Model(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """``[L, hidden]`` -> ``[L, vocab_size]`` float32."""
+        raise NotImplementedError
+
+    def embed(self, pooled: Tensor) -> Tensor:
+        """``[n, hidden]`` pooled states -> ``[n, size]`` embeddings, before they are cut and normalised."""
+        return pooled
+
+    def classify(self, pooled: Tensor) -> Tensor:
+        """``[n, hidden]`` pooled states (of texts, or of tokens) -> ``[n, labels]`` float32, without activation."""
         raise NotImplementedError
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> LoadReport:

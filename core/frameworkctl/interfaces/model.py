@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from .markers import API_VERSION
+from .pooling import PoolingInfo
 
 FALLBACK = "fallback."  # what the registered name of a fallback begins with
 
@@ -39,6 +40,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str = "float32"  # as the checkpoint says
     overflows: frozenset[str] = frozenset()  # types whose range its activations leave: refused, and avoided by auto
     modalities: frozenset[str] = frozenset()
+    pooling: PoolingInfo | None = None
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
