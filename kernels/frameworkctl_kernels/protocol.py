@@ -122,6 +122,24 @@ class Backend(Protocol):
         2023.
         """
 
+    def varlen_attention(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        out: Tensor,
+        *,
+        scale: float,
+        window: int | None = None,
+        softcap: float | None = None,
+    ) -> Tensor:
+        """Attention within each sequence's tokens of this step, both ways and without a cache -> ``out [T, H, D]``.
+
+        ``query [T, H, D]``, ``key`` and ``value [T, K, D]``; head h reads key/value head h // (H / K). ``window`` W:
+        token i sees j with abs(i - j) <= W. ``softcap`` as of ``attention``. Source: the encoder of Vaswani et al.
+        2017; windows as in Beltagy et al. 2020.
+        """
+
     def view_latent_cache(self, pages: Tensor, *, block_size: int, dim: int, dtype: Any) -> Any:
         """A layer's cache of one vector of ``dim`` values per token over ``pages [P, bytes]`` uint8; zero-copy."""
 

@@ -90,6 +90,7 @@ class Bucket:
     seq_lens: Tensor  # [n]
     whole_prompt: bool  # a single sequence from its start: causal without a mask
     groups: dict[int, GroupGather]  # by the group's number; none for recurrent state
+    both_ways: dict[int | None, Tensor] = field(default_factory=dict)  # masks of attention without a cache, by window
 
 
 class AttentionPlan:

@@ -15,6 +15,7 @@ from . import latent as compressed
 from . import state_space
 from .experts import PackedExperts, gated, run_experts
 from .linear import OneDnnWeight, PlainWeight, onednn_takes, pack
+from .varlen import attend_both_ways
 
 
 class ReferenceBackend:
@@ -63,6 +64,20 @@ class ReferenceBackend:
             self._plan, query, cache, group, out,
             scale=scale, causal=causal, window=window, softcap=softcap, sinks=sinks,
         )  # fmt: skip
+
+    def varlen_attention(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        out: Tensor,
+        *,
+        scale: float,
+        window: int | None = None,
+        softcap: float | None = None,
+    ) -> Tensor:
+        assert self._plan is not None, "plan() comes before the forward"
+        return attend_both_ways(self._plan, query, key, value, out, scale=scale, window=window, softcap=softcap)
 
     def view_latent_cache(self, pages: Tensor, *, block_size: int, dim: int, dtype: torch.dtype) -> Any:
         return compressed.LatentCache(pages, block_size, dim, dtype)

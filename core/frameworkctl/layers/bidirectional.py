@@ -1,0 +1,44 @@
+"""Attention within a step's sequences, both ways and without a cache: what encoders are built of."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..interfaces.engine import ModelContext
+
+
+class BidirectionalAttention(nn.Module):
+    """Every token sees all tokens of its sequence that are in the step; with ``window`` w those at most w away.
+
+    ``heads`` and ``kv_heads`` are those of this rank. A sequence has to come whole in one step.
+    """
+
+    def __init__(
+        self,
+        ctx: ModelContext,
+        heads: int,
+        kv_heads: int,
+        head_dim: int,
+        scale: float,
+        window: int | None = None,
+        *,
+        softcap: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.scale, self.window, self.softcap = scale, window, softcap
+        self.ops = ctx.ops(
+            "varlen_attention",
+            dtype=ctx.dtype,
+            heads=heads,
+            kv_heads=kv_heads,
+            head_dim=head_dim,
+            window=window,
+            softcap=softcap,
+        )
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """``q [T, H, D]``, ``k`` and ``v [T, K, D]`` -> ``[T, H * D]``."""
+        out = torch.empty(q.shape, dtype=q.dtype, device=q.device)
+        self.ops.varlen_attention(q, k, v, out, scale=self.scale, window=self.window, softcap=self.softcap)
+        return out.view(out.shape[0], -1)
