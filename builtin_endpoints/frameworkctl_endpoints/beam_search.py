@@ -20,9 +20,9 @@ from frameworkctl.interfaces import (
     SampledLogprobs,
     ServedModel,
     TokenLogprob,
+    bad,
 )
 
-from .field_checks import bad
 from .generation_fields import GenerationFields
 from .structured_output import ResponseFormat
 

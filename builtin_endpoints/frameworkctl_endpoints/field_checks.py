@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from frameworkctl.interfaces import Call, RequestError
+from frameworkctl.interfaces import Call, bad
 
 from .generation_fields import HARMLESS, NOTHING, REPLACED, WHY, GenerationFields
 
 MAX_SALT = 1024
 MAX_REQUEST_ID = 256
 INT64 = range(-(2**63), 2**63)
-
-
-def bad(param: str, message: str, code: str = "invalid_value") -> RequestError:
-    """A 400 about one field."""
-    return RequestError(message, param=param, code=code)
 
 
 def check_fields(request: GenerationFields, call: Call, unsupported: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, cast
 
 import msgspec
-from frameworkctl.interfaces import Constraint, RequestError
+from frameworkctl.interfaces import Constraint, bad
 
 KINDS: tuple[Literal["json", "regex", "choice", "grammar", "json_object", "structural_tag"], ...] = (
     "json", "regex", "choice", "grammar", "json_object", "structural_tag",
@@ -43,11 +43,6 @@ class StructuredOutputs(msgspec.Struct):
     disable_any_whitespace: bool = False
     disable_additional_properties: bool = False
     whitespace_pattern: str | None = None
-
-
-def bad(param: str, message: str) -> RequestError:
-    """A 400 about one field."""
-    return RequestError(message, param=param, code="invalid_value")
 
 
 def constraint_of(

@@ -20,10 +20,11 @@ from frameworkctl.interfaces import (
     ServedModel,
     Usage,
     Work,
+    bad,
     hookimpl,
 )
 
-from .field_checks import asks_for_something, bad
+from .field_checks import asks_for_something
 
 INFO_OPTION = "enable_tokenizer_info_endpoint"
 UNSUPPORTED = ("media_io_kwargs", "mm_processor_kwargs")

@@ -50,6 +50,11 @@ class RequestError(Exception):
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
+def bad(param: str, message: str, code: str = "invalid_value") -> RequestError:
+    """A 400 about the value of one field."""
+    return RequestError(message, param=param, code=code)
+
+
 class EngineError(RequestError):
     """The engine could not finish this request (its own fault or a plugin's): HTTP 500 unless said."""
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .errors import RequestError
+from .errors import bad
 
 MAX_N = 16384
 MAX_STOP_STRINGS = 4
@@ -68,11 +68,6 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def greedy(self) -> bool:
         return self.temperature == 0.0
-
-
-def bad(param: str, message: str) -> RequestError:
-    """A 400 about one field."""
-    return RequestError(message, param=param, code="invalid_value")
 
 
 class Range(NamedTuple):

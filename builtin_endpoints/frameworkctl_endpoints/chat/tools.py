@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, Protocol
 
 import msgspec
-from frameworkctl.interfaces import Constraint, FunctionTool, RequestError, ServedModel, ToolParser
+from frameworkctl.interfaces import Constraint, FunctionTool, RequestError, ServedModel, ToolParser, bad
 
 from ..parsing.forced_calls import ListParser, NamedParser
 from .call_constraints import forced_call, forced_calls, writes_natively
@@ -88,19 +88,19 @@ def tool_use(request: ToolRequest) -> ToolUse:
         RequestError: 400 naming the field.
     """
     if request.tools is not None and not 0 < len(request.tools) <= MAX_TOOLS:
-        raise _bad("tools", f"tools must hold 1 to {MAX_TOOLS} tools, or be left out.")
+        raise bad("tools", f"tools must hold 1 to {MAX_TOOLS} tools, or be left out.")
     tools = tuple(tool.function for tool in request.tools or ())
     nameless = next((i for i, function in enumerate(tools) if not function.name), None)
     if nameless is not None:
         path = f"tools[{nameless}].function.name"
-        raise _bad(path, f"{path} must not be empty.")
+        raise bad(path, f"{path} must not be empty.")
     choice, parallel = request.tool_choice, request.parallel_tool_calls is not False
     if choice is None:
         return ToolUse("auto" if tools else "none", tools, None, parallel)
     if choice == "none":
         return ToolUse("none", tools, None, parallel)
     if not tools:
-        raise _bad("tool_choice", "tool_choice needs tools.")
+        raise bad("tool_choice", "tool_choice needs tools.")
     if choice == "auto":
         return ToolUse("auto", tools, None, parallel)
     if choice == "required":
@@ -118,17 +118,13 @@ def call_constraint(use: ToolUse, model: ServedModel) -> Constraint | None:
 def _named(choice: Any, tools: tuple[FunctionField, ...]) -> str:
     if not isinstance(choice, dict) or choice.get("type", "function") != "function":
         words = '"none", "auto", "required" or {"type": "function", "function": {"name": ...}}'
-        raise _bad("tool_choice", f"tool_choice must be {words}.")
+        raise bad("tool_choice", f"tool_choice must be {words}.")
     function = choice.get("function")
     if not isinstance(function, dict):
-        raise _bad("tool_choice.function", "tool_choice.function must be an object with the name of a function.")
+        raise bad("tool_choice.function", "tool_choice.function must be an object with the name of a function.")
     name = function.get("name")
     if not isinstance(name, str):
-        raise _bad("tool_choice.function.name", "tool_choice.function.name must be the name of a function.")
+        raise bad("tool_choice.function.name", "tool_choice.function.name must be the name of a function.")
     if all(tool.name != name for tool in tools):
-        raise _bad("tool_choice", f"tool_choice names {name!r:.80}, which is none of tools.")
+        raise bad("tool_choice", f"tool_choice names {name!r:.80}, which is none of tools.")
     return name
-
-
-def _bad(param: str, message: str) -> RequestError:
-    return RequestError(message, param=param, code="invalid_value")

@@ -14,11 +14,12 @@ from frameworkctl.interfaces import (
     Route,
     ServedModel,
     Work,
+    bad,
     hookimpl,
 )
 
 from ..beam_search import beam_search
-from ..field_checks import bad, check_fields
+from ..field_checks import check_fields
 from ..generation_fields import UNSUPPORTED, GenerationFields, fields
 from .format import CompletionFormatter
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from ..errors import RequestError
+from ..errors import bad
 
 log = logging.getLogger("frameworkctl.frontend")
 
@@ -18,10 +18,6 @@ MEDIA_PARTS = {
     "image_url": "image", "input_image": "image", "image_embeds": "image", "input_audio": "audio", "audio_url": "audio",
     "audio_embeds": "audio", "video_url": "video", "video_embeds": "video",
 }  # fmt: skip
-
-
-def _bad(param: str, message: str) -> RequestError:
-    return RequestError(message, param=param, code="invalid_value")
 
 
 def prepare_messages(
@@ -43,13 +39,13 @@ def prepare_messages(
 
 def _prepare(message: Any, path: str, content_format: ContentFormat) -> dict[str, Any]:
     if not isinstance(message, Mapping):
-        raise _bad(path, f"{path} must be an object with 'role' and 'content'.")
+        raise bad(path, f"{path} must be an object with 'role' and 'content'.")
     role = message.get("role")
     if not isinstance(role, str):
-        raise _bad(f"{path}.role", f"{path}.role must be a string such as 'user'.")
+        raise bad(f"{path}.role", f"{path}.role must be a string such as 'user'.")
     out: dict[str, Any] = {"role": role}
     if role != "assistant" and message.get("content", "") is None:
-        raise _bad(f"{path}.content", f"{path}.content must not be null: only an assistant may say nothing.")
+        raise bad(f"{path}.content", f"{path}.content must not be null: only an assistant may say nothing.")
     parts = _parts(message.get("content"), f"{path}.content")
     if content_format == "openai" and role != "tool":
         out["content"] = [{"type": "text", "text": text} for text in parts]
@@ -71,7 +67,7 @@ def _parts(content: Any, path: str) -> list[str]:
     if isinstance(content, str):
         return [content]
     if not isinstance(content, list):
-        raise _bad(path, f"{path} must be a string, a list of parts or null.")
+        raise bad(path, f"{path} must be a string, a list of parts or null.")
     return [_part(part, f"{path}[{i}]") for i, part in enumerate(content)]
 
 
@@ -79,16 +75,16 @@ def _part(part: Any, path: str) -> str:
     if isinstance(part, str):
         return part
     if not isinstance(part, Mapping):
-        raise _bad(path, f"{path} must be an object with a 'type'.")
+        raise bad(path, f"{path} must be an object with a 'type'.")
     kind = part.get("type") or next((k for k in part if k in TEXT_PARTS or k in MEDIA_PARTS), None)
     if kind in MEDIA_PARTS:
-        raise _bad(path, f"{path}: this model does not take {MEDIA_PARTS[kind]} input.")
+        raise bad(path, f"{path}: this model does not take {MEDIA_PARTS[kind]} input.")
     if kind not in TEXT_PARTS:
         known = ", ".join([*TEXT_PARTS, *MEDIA_PARTS])
-        raise _bad(f"{path}.type", f"{path}.type {kind!r:.80} is unknown; known types are {known}.")
+        raise bad(f"{path}.type", f"{path}.type {kind!r:.80} is unknown; known types are {known}.")
     text = part.get(TEXT_PARTS[kind])
     if not isinstance(text, str):
-        raise _bad(f"{path}.{TEXT_PARTS[kind]}", f"{path}.{TEXT_PARTS[kind]} must be a string.")
+        raise bad(f"{path}.{TEXT_PARTS[kind]}", f"{path}.{TEXT_PARTS[kind]} must be a string.")
     return text
 
 
@@ -97,7 +93,7 @@ def _assistant(message: Mapping[str, Any], path: str, out: dict[str, Any]) -> No
     calls = message.get("tool_calls")
     if calls:
         if not isinstance(calls, list):
-            raise _bad(f"{path}.tool_calls", f"{path}.tool_calls must be a list.")
+            raise bad(f"{path}.tool_calls", f"{path}.tool_calls must be a list.")
         out["tool_calls"] = [_tool_call(call, f"{path}.tool_calls[{i}]") for i, call in enumerate(calls)]
     reasoning = message.get("reasoning") or message.get("reasoning_content")
     if isinstance(reasoning, str):
@@ -110,7 +106,7 @@ def _tool_call(call: Any, path: str) -> dict[str, Any]:
     """A call with its arguments as an object: templates print them as JSON themselves."""
     function = call.get("function") if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise _bad(f"{path}.function", f"{path}.function must be an object with a 'name'.")
+        raise bad(f"{path}.function", f"{path}.function must be an object with a 'name'.")
     arguments = function.get("arguments")
     if isinstance(arguments, str):
         try:

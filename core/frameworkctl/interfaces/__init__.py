@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import __version__ as VERSION
-from ..errors import ConfigError, EngineError, RequestError
+from ..errors import ConfigError, EngineError, RequestError, bad
 from ..params import SamplingParams
 from .commands import CommandSpec, OptionSpec
 from .decoding import decode_body, decode_json
@@ -131,6 +131,7 @@ __all__ = [
     "ToolParserSpec",
     "Usage",
     "Work",
+    "bad",
     "decode_body",
     "decode_json",
     "hookimpl",

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from .. import params
-from ..errors import RequestError
+from ..errors import RequestError, bad
 from .errors import as_value_error
 
 _UNBOUNDED = 2**31 - 1  # vocabulary and context of no model in particular
@@ -76,7 +76,7 @@ class SamplingParams(msgspec.Struct, kw_only=True):
                 value = msgspec.convert(getattr(self, field.name), hints[field.name])
             except msgspec.ValidationError as e:
                 what = str(e).partition(" - at ")[0]
-                raise as_value_error(params.bad(field.name, f"{what} at `{field.name}`.")) from None
+                raise as_value_error(bad(field.name, f"{what} at `{field.name}`.")) from None
             setattr(self, field.name, value)
             if field.name in names:
                 values[field.name] = value

@@ -75,7 +75,8 @@ class RouteHandler:
         except Disconnected:
             outcome.status, outcome.error = 499, "client disconnected"
         except RequestError as e:
-            await self._refuse(e, call, send, outcome)
+            outcome.status, outcome.error = e.status, e.message
+            await wire.send_error(send, e, call.reply_headers)
         finally:
             engine.close()
             self.service.open_calls -= 1
@@ -128,7 +129,6 @@ class RouteHandler:
         """Server-sent events. What fails before the first one is an ordinary error; later it is an event."""
         first = await anext(stream, None)
         await wire.send_start(send, reply.status, {**wire.SSE_HEADERS, **headers})
-        outcome.started = True
         try:
             if first is not None:
                 await wire.send_body(send, wire.frame(first), more=True)
@@ -145,10 +145,6 @@ class RouteHandler:
         if reply.done is not None:
             await wire.send_body(send, wire.frame(reply.done), more=True)
         await wire.send_body(send, b"")
-
-    async def _refuse(self, error: RequestError, call: Call, send: Send, outcome: _Outcome) -> None:
-        outcome.status, outcome.error = error.status, error.message
-        await wire.send_error(send, error, call.reply_headers)
 
     def _finished(self, call: Call, engine: CallScope, outcome: _Outcome) -> None:
         first = None if engine.first_output is None else engine.first_output - call.received
@@ -167,12 +163,11 @@ class RouteHandler:
 class _Outcome:
     """How a call went, for the observers."""
 
-    __slots__ = ("error", "started", "status")
+    __slots__ = ("error", "status")
 
     def __init__(self) -> None:
         self.status = 500
         self.error: str | None = None
-        self.started = False
 
 
 async def _disconnect(receive: Receive) -> None:

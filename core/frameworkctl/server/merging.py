@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..errors import bad
 from ..interfaces.endpoint import Prompt
-from ..params import SamplingParams, bad, parse_logit_bias, validate
+from ..params import SamplingParams, parse_logit_bias, validate
 from .constraints import grammar_of
 from .processor_params import processor_params
 

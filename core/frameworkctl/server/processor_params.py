@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..errors import bad
 from ..interfaces.logits import LogitsProcessorSpec
-from ..params import bad
 
 if TYPE_CHECKING:
     from .served_model import LocalModel

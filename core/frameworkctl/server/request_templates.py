@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ..errors import RequestError
+from ..errors import RequestError, bad
 from ..frontend import request_template
-from ..params import bad
 from ..workers.pool import OutOfMemory, OutOfTime, WorkerDied, WorkerPool
 
 SECONDS = 1.0  # an ordinary template takes a hundredth of that

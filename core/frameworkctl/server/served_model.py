@@ -10,7 +10,7 @@ from typing import Any
 
 from ..config import ModelOptions
 from ..engine.supervisor import Engine
-from ..errors import RequestError
+from ..errors import RequestError, bad
 from ..frontend.chat_template import ChatTemplate
 from ..frontend.defaults import SamplingDefaults
 from ..frontend.messages import ContentFormat, prepare_messages
@@ -21,7 +21,7 @@ from ..interfaces.logits import LogitsProcessorSpec
 from ..interfaces.parsers import ReasoningParserSpec, ToolParserSpec
 from ..interfaces.served_model import TruncationSide
 from ..interfaces.structured import StructuredOutputSpec
-from ..params import SamplingParams, bad
+from ..params import SamplingParams
 from ..plugins.architectures import Choice
 from ..plugins.registry import Registered
 from ..workers.pool import WorkerPool
