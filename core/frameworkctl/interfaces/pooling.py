@@ -25,9 +25,11 @@ class PoolingInfo(msgspec.Struct, frozen=True, kw_only=True):
     ``size`` is that of an embedding, after the ``dense`` layers. ``matryoshka``: sizes that an embedding may be cut to
     (empty: any; None: none). ``labels`` are the classes in order. ``whole``: every token sees every other (an encoder),
     so that a text is computed in one step and nothing is kept. ``pairs``: how the two texts of a score are put
-    together: by the tokenizer with its ``separator``, or one text behind the other (``joined``).
+    together: by the tokenizer with its ``separator``, or one text behind the other (``joined``). ``task`` is what a
+    request gets that names none, and what scores are made of; those that it may name are ``ModelInfo.tasks``.
     """
 
+    task: PoolTask = "embed"
     pooler: str = "last"
     token_pooler: str = "all"
     size: int
