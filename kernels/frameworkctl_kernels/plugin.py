@@ -20,3 +20,11 @@ def register_backends(register: Callable[[BackendSpec], None]) -> None:
             devices=("cpu", "cuda"),
         )
     )
+    register(
+        BackendSpec(
+            name="cpu",
+            implementation="frameworkctl_kernels.cpu.backend:CpuBackend",
+            devices=("cpu",),
+            priority=10,
+        )
+    )

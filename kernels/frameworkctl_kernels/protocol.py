@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 API_VERSION = 1
 
 
+class BackendUnavailable(RuntimeError):
+    """A backend cannot run on this machine; the message says what it lacks. ``--backend auto`` takes the next one."""
+
+
 @dataclass(frozen=True)
 class BackendSpec:
     """How a backend is registered. ``implementation`` is ``package.module:Class``, built with the device's name.
 
-    ``devices`` are the device types it runs on (``cpu``, ``cuda``); ``--backend auto`` takes the highest ``priority``.
+    ``devices`` are the device types it runs on (``cpu``, ``cuda``); ``--backend auto`` takes the highest ``priority``
+    among those whose constructor does not raise BackendUnavailable.
     """
 
     name: str

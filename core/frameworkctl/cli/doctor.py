@@ -103,3 +103,5 @@ def _torch(facts: dict[str, Any], driver: Finding | None) -> Iterator[Finding]:
     why = f"priority {facts['priority']}" + "".join(f"; {text}" for text in others)
     fast = ", ".join(facts["fast_types"]) or "no half precision: --dtype auto computes such checkpoints in float32"
     yield Finding("backend", "ok", f"{facts['backend']} on {facts['device']} ({why}); fast: {fast}")
+    for name, reason in facts["unavailable"].items():
+        yield Finding("backend", "note", f"{name} cannot run here, {facts['backend']} is slower: {reason}")

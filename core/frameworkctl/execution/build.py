@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import torch
-from frameworkctl_kernels.protocol import Backend, BackendSpec
+from frameworkctl_kernels.protocol import Backend, BackendSpec, BackendUnavailable
 
 from ..config import EngineConfig
 from ..errors import ConfigError
@@ -89,12 +89,25 @@ class Backends:
         fitting = {n: s for n, s in specs.items() if device.type in s.devices}
         if name != "auto" and name not in fitting:
             raise ConfigError(f"--backend: {name!r} is not one of {', '.join(fitting)} for {device.type}")
-        chosen = fitting[name] if name != "auto" else max(fitting.values(), key=lambda s: s.priority)
-        self.chosen: Backend = self._create(spec=chosen)
-        self._reference = self.chosen if chosen.name == "reference" else None
+        self.unavailable: dict[str, str] = {}  # why a backend that comes before the chosen one cannot run here
+        self.chosen: Backend = self._choose([fitting[name]] if name != "auto" else list(fitting.values()))
+        self._reference = self.chosen if self.chosen.name == "reference" else None
         self._reference_spec = specs["reference"]
         self.used: list[Backend] = [self.chosen]
         self._said: set[str] = set()
+
+    def _choose(self, candidates: list[BackendSpec]) -> Backend:
+        """The one of highest priority that can run on this machine."""
+        for spec in sorted(candidates, key=lambda s: -s.priority):
+            try:
+                made: Backend = self._create(spec=spec)
+            except BackendUnavailable as e:
+                self.unavailable[spec.name] = str(e)
+                continue
+            for name, reason in self.unavailable.items():
+                log.warning("the backend %s takes the place of %s: %s", spec.name, name, reason)
+            return made
+        raise ConfigError("; ".join(f"--backend: {name!r} cannot run: {why}" for name, why in self.unavailable.items()))
 
     def __call__(self, op: str, **facts: Any) -> Backend:
         reason = self.chosen.supports(op, **facts)

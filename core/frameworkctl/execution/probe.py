@@ -64,12 +64,16 @@ def _backend(words: list[str]) -> dict[str, Any]:
     for name in host.names(BACKENDS):
         host.load_named(BACKENDS, name)
     device = choose_device("auto")
-    chosen = Backends(host, "auto", device).chosen
+    backends = Backends(host, "auto", device)
+    chosen = backends.chosen
     fast = [str(t).removeprefix("torch.") for t in (torch.bfloat16, torch.float16) if chosen.computes_fast(t)]
     specs = [r.spec for r in host.registry.backends.values()]
     others = {s.name: s.priority if device.type in s.devices else None for s in specs if s.name != chosen.name}
     priority = next((s.priority for s in specs if s.name == chosen.name), 0)
-    return {"device": str(device), "backend": chosen.name, "priority": priority, "others": others, "fast_types": fast}
+    return {
+        "device": str(device), "backend": chosen.name, "priority": priority, "others": others, "fast_types": fast,
+        "unavailable": backends.unavailable,
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

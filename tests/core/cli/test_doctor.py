@@ -16,7 +16,7 @@ from support.programs import frameworkctl, python
 FACTS: dict[str, Any] = {
     "torch": "2.0", "threads": 2, "cpu_capability": "AVX2", "onednn": True, "cuda_build": None, "hip_build": None,
     "gpus": [], "cuda_problem": None, "available_memory": 10**9, "device": "cpu", "backend": "reference", "priority": 0,
-    "others": {}, "fast_types": ["bfloat16"],
+    "others": {}, "unavailable": {}, "fast_types": ["bfloat16"],
 }  # fmt: skip
 Report = Callable[..., tuple[int, dict[str, list[dict[str, str]]]]]
 
@@ -155,6 +155,11 @@ class TestMachine:
         assert (found["gpu"][0]["state"], "built for CPUs" in found["gpu"][0]["text"]) == ("note", True)
         status, found = report(cuda_build="12.8", cuda_problem="driver too old")
         assert found["gpu"][0]["text"].endswith("sees no GPU: driver too old")
+
+    def test_a_backend_that_cannot_run(self, report: Report) -> None:
+        status, found = report(unavailable={"cpu": "there is no C++ compiler"})
+        assert (status, found["backend"][1]["state"]) == (0, "note")
+        assert found["backend"][1]["text"] == "cpu cannot run here, reference is slower: there is no C++ compiler"
 
     def test_no_backend(self, report: Report) -> None:
         status, found = report(backend_problem="CompileError: no")
