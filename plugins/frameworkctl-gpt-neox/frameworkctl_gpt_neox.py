@@ -103,6 +103,8 @@ def build(config: Mapping[str, Any], ctx: ModelContext) -> Model:
             return out
 
     class GPTNeoX(Model):
+        takes_embeds = True
+
         def __init__(self) -> None:
             super().__init__(config, ctx)
             rope, vocab = rope_of(config), config["vocab_size"]
@@ -114,7 +116,7 @@ def build(config: Mapping[str, Any], ctx: ModelContext) -> Model:
             self.rotary = RotaryTable(ctx, rope, turned, config["max_position_embeddings"])
 
         def forward(self, batch: Batch) -> Tensor:
-            x, cos_sin = self.embedding(batch.input_ids), self.rotary.at(batch.positions)
+            x, cos_sin = self.embedding.of(batch), self.rotary.at(batch.positions)
             for block in self.blocks:
                 x = block(x, cos_sin, batch)
             return self.norm(x)

@@ -66,12 +66,13 @@ class DecoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A decoder as the implementation builds it; defaults are Llama's.
 
     By layer: ``windows[i]`` is the sliding window in tokens, None for full attention; ``layer_ropes[i]`` the index into
-    ``ropes``, None where nothing is rotated. Scales multiply: ``attention_scale`` q k^T, ``embedding_scale`` the
-    embeddings, ``residual_scale`` the output of each block, ``logits_scale`` the logits. ``norm_plus_one``: weights are
-    stored minus one. ``late_cast``: a norm's weight is multiplied in float32. ``parallel``: attention and MLP read the
-    same norm and are added together. ``qk_norm`` works on each head with one weight for all (``head``) or with one for
-    each (``own``), or on all heads at once (``full``); ``q_norm_names`` where every head's weight is its own tensor.
-    ``query_scale`` (beta, length): rotated queries are multiplied by 1 + beta ln(1 + position // length).
+    ``ropes``, None where nothing is rotated. Scales multiply: ``attention_scale`` q k^T, ``row_scale`` the embeddings
+    of tokens, ``embedding_scale`` those that stand in their place too, ``residual_scale`` the output of each block,
+    ``logits_scale`` the logits. ``norm_plus_one``: weights are stored minus one. ``late_cast``: a norm's weight is
+    multiplied in float32. ``parallel``: attention and MLP read the same norm and are added together. ``qk_norm`` works
+    on each head with one weight for all (``head``) or with one for each (``own``), or on all heads at once (``full``);
+    ``q_norm_names`` where every head's weight is its own tensor. ``query_scale`` (beta, length): rotated queries are
+    multiplied by 1 + beta ln(1 + position // length).
     """
 
     vocab_size: int
@@ -107,6 +108,7 @@ class DecoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     gated: bool = True
     block_norms: bool = False
     sparse: Sparse | None = None
+    row_scale: float | None = None
     embedding_scale: float | None = None
     residual_scale: float | None = None
     logits_scale: float | None = None

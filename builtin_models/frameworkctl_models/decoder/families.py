@@ -56,7 +56,7 @@ def phi3(raw: Raw) -> DecoderConfig:
 def _gemma(raw: Raw, **changes: Any) -> DecoderConfig:
     shared: dict[str, Any] = {
         "tied": True, "max_positions": 8192, "activation": "gelu_pytorch_tanh", "norm_plus_one": True,
-        "embedding_scale": raw["hidden_size"] ** 0.5,
+        "row_scale": raw["hidden_size"] ** 0.5,
     }  # fmt: skip
     return llama({"head_dim": 256, **raw}, **{**shared, **changes})
 

@@ -63,10 +63,12 @@ def _enter(norm: Norm | None, x: Tensor, residual: Tensor | None) -> tuple[Tenso
 class Decoder(Model):
     """Llama and every family that differs from it by a switch of DecoderConfig."""
 
+    takes_embeds = True
+
     def __init__(self, config: Mapping[str, Any], ctx: ModelContext) -> None:
         super().__init__(config, ctx)
         c = self.config = decoder_config(config)
-        self.embedding = VocabEmbedding(ctx, "model.embed_tokens", c.vocab_size, c.hidden_size)
+        self.embedding = VocabEmbedding(ctx, "model.embed_tokens", c.vocab_size, c.hidden_size, scale=c.row_scale)
         self.layers = nn.ModuleList(Layer(c, ctx, index) for index in range(c.num_layers))
         self.norm = make_norm(c, ctx, c.names.last_norm, c.hidden_size)
         self.head = Head(ctx, "lm_head", self.embedding, c.hidden_size, tied=c.tied, bias=c.head_bias)
@@ -74,14 +76,11 @@ class Decoder(Model):
             RotaryTable(ctx, rope, int(c.head_dim * rope.get("partial_rotary_factor", 1.0)), c.max_positions)
             for rope in c.ropes
         ]
-        # Gemma rounds its factor to the weights' type before it multiplies.
-        scale = c.embedding_scale
-        self.embedding_scale = None if scale is None else torch.tensor(scale, dtype=ctx.dtype, device=ctx.device)
 
     def forward(self, batch: Batch) -> Tensor:
-        x = self.embedding(batch.input_ids)
-        if self.embedding_scale is not None:
-            x = x * self.embedding_scale
+        x = self.embedding.of(batch)
+        if self.config.embedding_scale is not None:
+            x = x * self.config.embedding_scale
         tables = [rotary.at(batch.positions, batch.long) for rotary in self.rotaries]
         query_scale = self._query_scale(batch.positions)
         residual: Tensor | None = None

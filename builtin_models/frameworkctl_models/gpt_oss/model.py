@@ -95,6 +95,8 @@ class Layer(nn.Module):
 class GptOss(Model):
     """The whole model; takes MXFP4 checkpoints and plain ones."""
 
+    takes_embeds = True
+
     def __init__(self, config: Mapping[str, Any], ctx: ModelContext) -> None:
         super().__init__(config, ctx)
         c = gpt_oss_config(config)
@@ -108,7 +110,7 @@ class GptOss(Model):
         return super().load_weights(expert_layout(weights, self.ctx.dtype))
 
     def forward(self, batch: Batch) -> Tensor:
-        x = self.embedding(batch.input_ids)
+        x = self.embedding.of(batch)
         cos_sin = self.rotary.at(batch.positions)
         residual: Tensor | None = None
         for layer in self.layers:

@@ -18,7 +18,7 @@ from ..scheduling.sequence import Sequence, Status
 from ..scheduling.stopping import Event
 from .framing import Channel
 from .grammars import Grammars
-from .messages import Abort, Answer, Append, Ask, EngineLoad, Generate, Outputs, Row, Start, Stop, ToEngine
+from .messages import Abort, Answer, Append, Ask, EngineLoad, Generate, Outputs, ReadEmbeds, Row, Start, Stop, ToEngine
 
 log = logging.getLogger("frameworkctl.engine")
 
@@ -68,6 +68,8 @@ class EngineLoop:
                     self._append(message)
                 case Ask(id=id_):
                     self.channel.send(Answer(id_, self._integrity()))
+                case ReadEmbeds():
+                    self._read_embeds(message)
                 case Stop():
                     self._stopping = True
                 case Start():
@@ -89,6 +91,7 @@ class EngineLoop:
                 self._next_id, message.id, index, tokens, params, seed=message.seed + index,
                 limit=min(len(tokens) + max(1, params.max_tokens), self.max_model_len), arrival=arrival, groups=groups,
                 chain_root=root, priority=message.priority, leader=leader, input_open=message.open,
+                embeds=message.embeds,
             )  # fmt: skip
             leader = leader or seq
             alive[index] = seq
@@ -112,6 +115,14 @@ class EngineLoop:
                     self.scheduler.add(seq)
         if events:
             self._send(events)
+
+    def _read_embeds(self, message: ReadEmbeds) -> None:
+        try:
+            rows, count = self.runner.read_embeds(message.data, message.hidden_size, message.max_tokens)
+        except ValueError as e:
+            self.channel.send(Answer(message.id, {"error": str(e)}))
+        else:
+            self.channel.send(Answer(message.id, {"embeds": rows, "tokens": count}))
 
     def _append(self, message: Append) -> None:
         tokens = array("i")

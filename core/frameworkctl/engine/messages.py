@@ -23,7 +23,7 @@ class Start(msgspec.Struct, tag="start", array_like=True):
 
 class Generate(msgspec.Struct, tag="gen", array_like=True):
     """Continue a prompt (int32 bytes) ``params.n`` times. ``extras`` keep its prefix cache apart; ``open``: more
-    follows.
+    follows. ``embeds`` are rows in the model's type for the tokens that are -1.
     """
 
     id: int
@@ -33,6 +33,7 @@ class Generate(msgspec.Struct, tag="gen", array_like=True):
     priority: int = 0
     extras: dict[str, str] | None = None
     open: bool = False
+    embeds: bytes | None = None
 
 
 class Append(msgspec.Struct, tag="app", array_like=True):
@@ -56,11 +57,22 @@ class Ask(msgspec.Struct, tag="ask", array_like=True):
     id: int
 
 
+class ReadEmbeds(msgspec.Struct, tag="embeds", array_like=True):
+    """Make rows ``[tokens, hidden_size]`` of a request's file; answered by ``Answer``: ``embeds`` and ``tokens``, or
+    ``error``.
+    """
+
+    id: int
+    data: bytes
+    hidden_size: int
+    max_tokens: int
+
+
 class Stop(msgspec.Struct, tag="stop", array_like=True):
     """Exit; what is running is dropped."""
 
 
-ToEngine = Start | Generate | Append | Abort | Ask | Stop
+ToEngine = Start | Generate | Append | Abort | Ask | ReadEmbeds | Stop
 
 # -- engine to server
 

@@ -26,7 +26,8 @@ class RowListener(Protocol):
 
 
 class PersistentBatch:
-    """Rows 0..size-1 are sequences. ``tokens [rows, length]`` int64 holds every known token on the device.
+    """Rows 0..size-1 are sequences. ``tokens [rows, length]`` int64 holds every known token on the device, -1 where a
+    prompt has an embedding instead.
 
     ``known``, ``computed`` and ``prompt_len`` count tokens per row on the host; ``known`` runs ahead of values that are
     still being sampled.
@@ -96,8 +97,9 @@ class PersistentBatch:
         for g, pages in enumerate(new.tables):
             self._append_pages(g, row, pages)
         self.outputs[row] = values[new.prompt_len :].tolist()
+        prompt = values[: new.prompt_len]
         for listener in listeners:
-            listener.add(row, new, values[: new.prompt_len].tolist(), self.outputs[row])
+            listener.add(row, new, prompt[prompt >= 0].tolist(), self.outputs[row])
 
     def _write_tokens(self, row: int, values: NDArray[np.int32], at: int) -> None:
         end = at + len(values)

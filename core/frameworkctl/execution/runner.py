@@ -12,8 +12,10 @@ from ..interfaces.engine import Model
 from ..scheduling.groups import PoolLayout
 from ..scheduling.plan import Masks, Sampled, StepPlan
 from .batch import PersistentBatch
+from .embed_rows import EmbedRows
 from .logits_processors import ProcessorSet
 from .masking import apply_masks
+from .prompt_embeds import read_embeds
 from .prompt_scores import PromptScorer
 from .sampler import Sampler, collect
 from .sampling_rows import SamplingRows
@@ -48,6 +50,7 @@ class Runner:
         self.rows = SamplingRows(max_seqs, device)
         self.sampler = Sampler(self.batch, self.rows, processors)
         self.scorer = PromptScorer(model, self.batch, max_seqs)
+        self.embeds = EmbedRows(max_tokens, model.ctx.dtype, device)
         self._plan: StepPlan | None = None
         self._sampled: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._logits: Tensor | None = None
@@ -55,10 +58,11 @@ class Runner:
     @torch.inference_mode()
     def launch(self, plan: StepPlan) -> None:
         """Apply the plan's changes and start computing its tokens."""
-        self.batch.apply(plan, (self.rows, self.processors, self.scorer))
+        self.batch.apply(plan, (self.rows, self.processors, self.scorer, self.embeds))
         self._clear(plan)
         self._plan, self._logits = plan, None
         batch, self._sampled = self.batch.prepare(plan)
+        self.embeds.place(batch, self.batch.computed)
         for backend in self.backends:
             backend.plan(batch.shape, batch.groups)
         hidden = self.model(batch)
@@ -102,6 +106,12 @@ class Runner:
             error = failed.get(row) if failed else None
             out.append(Sampled(id_, token, extra.get(i), error, scores.pop(id_, None)))
         return out + [Sampled(id_, None, scores=found) for id_, found in scores.items()]
+
+    def read_embeds(self, data: bytes, hidden_size: int, max_tokens: int) -> tuple[bytes, int]:
+        """Rows of a request's file, as a prompt's ``embeds``, and how many. Raises ValueError with the reason why not."""
+        if not self.model.takes_embeds:
+            raise ValueError("this model cannot take embeddings in place of tokens")
+        return read_embeds(data, hidden_size=hidden_size, max_tokens=max_tokens, dtype=self.model.ctx.dtype)
 
     def _mask(self, logits: Tensor, ids: list[int], masks: Masks) -> None:
         """Before anything else is done to the logits: logprobs are of what the grammar leaves."""

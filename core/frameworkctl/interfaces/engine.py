@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
+import numpy as np
 import torch
 from frameworkctl_kernels.protocol import Backend, GroupView, Packed, StepShape
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .logits import LogitsProcessor, ProcessorContext, RowProcessor
@@ -25,6 +27,7 @@ __all__ = [
     "ModelContext",
     "Packed",
     "PoolParams",
+    "PoolRows",
     "Pooler",
     "PoolingInfo",
     "ProcessorContext",
@@ -74,6 +77,8 @@ class Batch:
     groups: list[GroupView]
     second: Tensor | None = None  # [T] int64: 1 for tokens of the second text of a pair; where the model pools
     long: Tensor | None = None  # [T] int64: 1 for tokens of sequences beyond the model's ``long_after``
+    embeds: Tensor | None = None  # [T, hidden], to be used in place of the token's where the mask is true
+    embeds_mask: Tensor | None = None  # [T] bool
 
 
 class World(Protocol):
@@ -134,25 +139,44 @@ class ModelContext:
     device: torch.device
     world: World
     ops: Callable[..., Backend]  # ops("attention", head_dim=64, ...) -> the backend, or reference where it cannot
-    pooling: PoolingInfo | None = None  # set where it pools: then no language model's head is built or loaded
+    pooling: PoolingInfo | None = None  # set where it pools: no language model's head is built; with labels, a classifier
     weights: WeightMap = field(default_factory=WeightMap)
 
 
-class Pooler(Protocol):
-    """Makes vectors of hidden states as they come, chunk by chunk; one instance per engine and pooler name.
+@dataclass(slots=True)
+class PoolRows:
+    """Sequences of one step that are pooled in the same way: n of them, their tokens back to back.
 
-    Rows are sequences of the step that are pooled. ``hidden [T, hidden]`` are their tokens' states back to back,
-    ``start [n + 1]`` (on the host) where each begins, ``first [n]`` the position of its first token here and ``last
-    [n]`` whether its text ends here. What is kept between chunks is the pooler's own, by the sequences' ``ids``.
+    ``start``, ``first`` and ``last`` are on the host: where a sequence's tokens begin in ``hidden``, the position in
+    its text of the first of them, and whether its text ends here. ``ids`` name the sequences from step to step.
     """
 
-    def update(
-        self, hidden: Tensor, token_ids: Tensor, start: list[int], first: list[int], last: list[bool], ids: list[int]
-    ) -> list[Tensor]:
-        """The pooled states of those that end here, in order: ``[hidden]``, or ``[rows, hidden]`` of token tasks."""
+    hidden: Tensor  # [T, hidden], in the model's type
+    token_ids: Tensor  # [T] int64
+    start: NDArray[np.int64]  # [n + 1]
+    first: NDArray[np.int64]  # [n]
+    last: NDArray[np.bool_]  # [n]
+    ids: list[int]
 
-    def forget(self, id: int) -> None:
-        """A sequence is gone or begins again; called for every one, in any state."""
+
+class Pooler:
+    """Makes vectors of hidden states as they come, chunk by chunk; one instance per engine and pooler name.
+
+    Texts shorter than a step come whole, longer ones over several steps: what is kept between them is the pooler's own,
+    by the sequences' ids. What ``update`` raises ends all of ``rows`` but those that can be tried again alone.
+    """
+
+    def __init__(self, info: PoolingInfo) -> None:
+        self.info = info
+
+    def update(self, rows: PoolRows) -> Tensor | list[Tensor]:
+        """The pooled states of the ``last`` ones, in order: ``[ended, hidden]``; of token tasks ``[rows, hidden]``
+        each.
+        """
+        raise NotImplementedError
+
+    def forget(self, id: int) -> None:  # noqa: B027  most keep nothing
+        """A sequence is gone, or begins again; called for every one, in any state."""
 
 
 class Model(nn.Module):
@@ -162,6 +186,7 @@ class Model(nn.Module):
     """
 
     api_version: ClassVar[int] = API_VERSION
+    takes_embeds: ClassVar[bool] = False  # whether ``forward`` looks at ``batch.embeds``, as VocabEmbedding.of does
 
     def __init__(self, config: Mapping[str, Any], ctx: ModelContext) -> None:
         super().__init__()
@@ -192,11 +217,14 @@ class Model(nn.Module):
         raise NotImplementedError
 
     def embed(self, pooled: Tensor) -> Tensor:
-        """``[n, hidden]`` pooled states -> ``[n, size]`` embeddings, before they are cut and normalised."""
+        """``[n, hidden]`` pooled states -> ``[n, size]`` embeddings, before they are cut and normalised; both float32."""
         return pooled
 
     def classify(self, pooled: Tensor) -> Tensor:
-        """``[n, hidden]`` pooled states (of texts, or of tokens) -> ``[n, labels]`` float32, without activation."""
+        """``[n, hidden]`` pooled states (of texts, or of tokens) -> ``[n, labels]``, without activation; both float32.
+
+        A head that is built only where ``ctx.pooling`` has labels: keep its weights in float32.
+        """
         raise NotImplementedError
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> LoadReport:

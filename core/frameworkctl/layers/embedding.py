@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from frameworkctl_kernels.protocol import Packed
 from torch import Tensor, nn
 
-from ..interfaces.engine import ModelContext
+from ..interfaces.engine import Batch, ModelContext
 
 
 def vocabulary_share(vocab_size: int, ctx: ModelContext) -> tuple[int, int, int]:
@@ -18,11 +18,14 @@ def vocabulary_share(vocab_size: int, ctx: ModelContext) -> tuple[int, int, int]
 
 
 class VocabEmbedding(nn.Module):
-    """Token ids to vectors. ``weight [ids of this rank, hidden]``."""
+    """Token ids to vectors. ``weight [ids of this rank, hidden]``; ``scale`` multiplies them, rounded to their type."""
 
-    def __init__(self, ctx: ModelContext, name: str, vocab_size: int, hidden_size: int) -> None:
+    def __init__(
+        self, ctx: ModelContext, name: str, vocab_size: int, hidden_size: int, *, scale: float | None = None
+    ) -> None:
         super().__init__()
         self.ctx = ctx
+        self.scale = None if scale is None else torch.tensor(scale, dtype=ctx.dtype, device=ctx.device)
         self.vocab_size = vocab_size
         self.start, self.size, self.per_rank = vocabulary_share(vocab_size, ctx)
         self.weight = torch.empty(self.size, hidden_size, dtype=ctx.dtype, device=ctx.device)
@@ -33,6 +36,17 @@ class VocabEmbedding(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """``[T]`` int64 -> ``[T, hidden]``."""
+        rows = self._rows(ids)
+        return rows if self.scale is None else rows * self.scale
+
+    def of(self, batch: Batch) -> Tensor:
+        """``[T, hidden]`` of a step: of its tokens, or what the prompt has in their place."""
+        rows: Tensor = self(batch.input_ids)
+        if batch.embeds is None or batch.embeds_mask is None:
+            return rows
+        return torch.where(batch.embeds_mask[:, None], batch.embeds, rows)
+
+    def _rows(self, ids: Tensor) -> Tensor:
         if self.ctx.world.size == 1:
             return F.embedding(ids, self.weight)
         local = ids - self.start

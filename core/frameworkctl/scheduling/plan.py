@@ -27,6 +27,7 @@ class NewSequence(msgspec.Struct, array_like=True, frozen=True):
     params: SamplingParams
     seed: int
     kept: list[int]
+    embeds: bytes | None = None  # rows in the model's type, for the tokens that are -1
 
 
 class MorePages(msgspec.Struct, array_like=True, frozen=True):

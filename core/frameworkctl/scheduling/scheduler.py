@@ -249,7 +249,7 @@ class Scheduler:
                 new.append(
                     NewSequence(
                         seq.id, seq.tokens.tobytes(), seq.prompt_len, seq.computed - count, [t[:] for t in seq.tables],
-                        seq.params, seq.seed, seq.kept,
+                        seq.params, seq.seed, seq.kept, seq.embeds,
                     )
                 )  # fmt: skip
                 seq.known_to_runner = True

@@ -31,7 +31,7 @@ class Sequence:
 
     __slots__ = (
         "arrival", "cached_tokens", "chain", "chain_root", "committed", "computed", "constrained",
-        "cross_digest", "cross_tokens", "epoch", "id", "index", "input_open", "kept", "known_to_runner",
+        "cross_digest", "cross_tokens", "embeds", "epoch", "id", "index", "input_open", "kept", "known_to_runner",
         "leader", "limit", "long", "params", "pending", "priority",
         "prompt_len", "published", "request", "seed", "sent", "status", "tables", "tokens",
     )  # fmt: skip
@@ -54,6 +54,7 @@ class Sequence:
         input_open: bool = False,
         cross_tokens: int = 0,
         cross_digest: bytes | None = None,
+        embeds: bytes | None = None,
     ) -> None:
         self.id, self.request, self.index = id, request, index
         self.tokens, self.prompt_len, self.params = tokens, len(tokens), params
@@ -62,6 +63,7 @@ class Sequence:
         self.arrival, self.priority, self.leader = arrival, priority, leader
         self.input_open = input_open
         self.cross_tokens, self.cross_digest = cross_tokens, cross_digest
+        self.embeds = embeds  # of the prompt tokens that are -1
         self.pending = self.computed = self.committed = self.epoch = 0
         self.published = [0] * groups
         self.cached_tokens = -1  # not looked up yet
