@@ -9,8 +9,7 @@ from frameworkctl.layers import (
     Activation,
     ColumnLinear,
     Experts,
-    GatedActivation,
-    GateUpLinear,
+    GatedMLP,
     ReplicatedLinear,
     RMSNorm,
     RowLinear,
@@ -22,25 +21,17 @@ from .config import DecoderConfig, Sparse
 from .norms import whole_model_only
 
 
-class GatedMLP(nn.Module):
-    """``down(act(gate(x)) * up(x))``, with a norm before ``down`` where the config says so."""
-
-    def __init__(self, config: DecoderConfig, ctx: ModelContext, name: str, inner: int) -> None:
-        super().__init__()
-        hidden, bias, names = config.hidden_size, config.mlp_bias, config.names
-        self.gate_up = GateUpLinear(ctx, f"{name}.{names.gate}", f"{name}.{names.up}", hidden, inner, bias=bias)
-        self.activation = GatedActivation(ctx, config.activation)
-        self.down = RowLinear(ctx, f"{name}.{names.down}", inner, hidden, bias=bias)
-        self.norm: RMSNorm | None = None
-        if config.block_norms:
-            whole_model_only(ctx, name)
-            self.norm = RMSNorm(ctx, f"{name}.ffn_sub_norm", inner, config.norm_eps)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
-        inner = self.activation(self.gate_up(x))
-        out: Tensor = self.down(inner if self.norm is None else self.norm(inner))
-        return out
+def make_gated_mlp(config: DecoderConfig, ctx: ModelContext, name: str, inner: int) -> GatedMLP:
+    """With a norm before its last product where the config says so."""
+    c, names = config, config.names
+    norm: RMSNorm | None = None
+    if c.block_norms:
+        whole_model_only(ctx, name)
+        norm = RMSNorm(ctx, f"{name}.ffn_sub_norm", inner, c.norm_eps)
+    return GatedMLP(
+        ctx, name, c.hidden_size, inner, parts=(names.gate, names.up, names.down), activation=c.activation,
+        bias=c.mlp_bias, norm=norm,
+    )  # fmt: skip
 
 
 class PlainMLP(nn.Module):
@@ -74,7 +65,7 @@ class SparseMLP(nn.Module):
         )  # fmt: skip
         self.shared: GatedMLP | None = None
         if s.shared is not None:
-            self.shared = GatedMLP(config, ctx, f"{layer}.mlp.shared_expert", s.shared)
+            self.shared = make_gated_mlp(config, ctx, f"{layer}.mlp.shared_expert", s.shared)
             self.shared_gate = ReplicatedLinear(ctx, f"{layer}.mlp.shared_expert_gate", hidden, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,5 +82,5 @@ def make_mlp(config: DecoderConfig, ctx: ModelContext, layer: str, index: int) -
     if config.sparse is not None and config.sparse.layers[index]:
         return SparseMLP(config, config.sparse, ctx, layer)
     if config.gated:
-        return GatedMLP(config, ctx, f"{layer}.mlp", config.intermediate_size)
+        return make_gated_mlp(config, ctx, f"{layer}.mlp", config.intermediate_size)
     return PlainMLP(config, ctx, f"{layer}.mlp")

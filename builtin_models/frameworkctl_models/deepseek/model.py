@@ -10,8 +10,7 @@ from frameworkctl.interfaces.engine import Batch, LoadReport, Model, ModelContex
 from frameworkctl.layers import (
     ColumnLinear,
     Experts,
-    GatedActivation,
-    GateUpLinear,
+    GatedMLP,
     Head,
     LatentAttention,
     ReplicatedLinear,
@@ -80,20 +79,8 @@ class SelfAttention(nn.Module):
         return out
 
 
-class MLP(nn.Module):
-    """``down(act(gate(x)) * up(x))``."""
-
-    def __init__(self, config: DeepseekConfig, ctx: ModelContext, name: str, inner: int) -> None:
-        super().__init__()
-        hidden, bias = config.hidden_size, config.mlp_bias
-        self.gate_up = GateUpLinear(ctx, f"{name}.gate_proj", f"{name}.up_proj", hidden, inner, bias=bias)
-        self.activation = GatedActivation(ctx, config.activation)
-        self.down = RowLinear(ctx, f"{name}.down_proj", inner, hidden, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
-        out: Tensor = self.down(self.activation(self.gate_up(x)))
-        return out
+def make_mlp(config: DeepseekConfig, ctx: ModelContext, name: str, inner: int) -> GatedMLP:
+    return GatedMLP(ctx, name, config.hidden_size, inner, activation=config.activation, bias=config.mlp_bias)
 
 
 class SparseMLP(nn.Module):
@@ -107,7 +94,7 @@ class SparseMLP(nn.Module):
             ctx, (f"{each}.gate_proj.weight", f"{each}.up_proj.weight", f"{each}.down_proj.weight"),
             experts=c.routing.experts, hidden=c.hidden_size, inner=c.expert_size, activation=c.activation,
         )  # fmt: skip
-        self.shared = MLP(c, ctx, f"{name}.shared_experts", c.shared_size) if c.shared_size else None
+        self.shared = make_mlp(c, ctx, f"{name}.shared_experts", c.shared_size) if c.shared_size else None
 
     def forward(self, x: Tensor) -> Tensor:
         """``[T, hidden]`` -> ``[T, hidden]``."""
@@ -123,7 +110,7 @@ class Layer(nn.Module):
         c = config
         self.attention = SelfAttention(c, ctx, f"{name}.self_attn")
         mlp = f"{name}.mlp"
-        self.mlp = SparseMLP(c, ctx, mlp) if sparse else MLP(c, ctx, mlp, c.intermediate_size)
+        self.mlp = SparseMLP(c, ctx, mlp) if sparse else make_mlp(c, ctx, mlp, c.intermediate_size)
         self.before_attention = RMSNorm(ctx, f"{name}.input_layernorm", c.hidden_size, c.norm_eps)
         self.before_mlp = RMSNorm(ctx, f"{name}.post_attention_layernorm", c.hidden_size, c.norm_eps)
 
@@ -139,6 +126,8 @@ class Layer(nn.Module):
 
 class Deepseek(Model):
     """Either version; what differs comes from DeepseekConfig."""
+
+    takes_embeds = True
 
     def __init__(self, config: Mapping[str, Any], ctx: ModelContext) -> None:
         super().__init__(config, ctx)
@@ -156,7 +145,7 @@ class Deepseek(Model):
         return super().load_weights((name, tensor) for name, tensor in weights if not name.startswith(extra))
 
     def forward(self, batch: Batch) -> Tensor:
-        x = self.embedding(batch.input_ids)
+        x = self.embedding.of(batch)
         cos_sin = self.rotary.at(batch.positions)
         residual: Tensor | None = None
         for layer in self.layers:

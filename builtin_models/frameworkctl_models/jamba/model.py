@@ -9,8 +9,7 @@ from frameworkctl.interfaces.engine import Batch, Model, ModelContext
 from frameworkctl.layers import (
     Attention,
     Experts,
-    GatedActivation,
-    GateUpLinear,
+    GatedMLP,
     Head,
     MambaMixer,
     QKVLinear,
@@ -42,22 +41,6 @@ class SelfAttention(nn.Module):
         heads = self.qkv(x).view(x.shape[0], sum(self.sizes), -1)
         q, k, v = heads.split(self.sizes, dim=1)
         out: Tensor = self.output(self.attention(q, k, v, batch))
-        return out
-
-
-class MLP(nn.Module):
-    """``down(silu(gate(x)) * up(x))``."""
-
-    def __init__(self, config: JambaConfig, ctx: ModelContext, name: str) -> None:
-        super().__init__()
-        hidden, inner = config.hidden_size, config.intermediate_size
-        self.gate_up = GateUpLinear(ctx, f"{name}.gate_proj", f"{name}.up_proj", hidden, inner)
-        self.activation = GatedActivation(ctx, "silu")
-        self.down = RowLinear(ctx, f"{name}.down_proj", inner, hidden)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
-        out: Tensor = self.down(self.activation(self.gate_up(x)))
         return out
 
 
@@ -98,7 +81,11 @@ class Layer(nn.Module):
             )  # fmt: skip
         self.before_mlp = RMSNorm(ctx, f"{name}.pre_ff_layernorm", c.hidden_size, c.norm_eps)
         experts, part = c.experts[number], f"{name}.feed_forward"
-        self.mlp = SparseMLP(c, ctx, part, experts) if experts > 1 else MLP(c, ctx, part)
+        self.mlp: SparseMLP | GatedMLP
+        if experts > 1:
+            self.mlp = SparseMLP(c, ctx, part, experts)
+        else:
+            self.mlp = GatedMLP(ctx, part, c.hidden_size, c.intermediate_size)
 
     def forward(self, x: Tensor, residual: Tensor | None, batch: Batch) -> tuple[Tensor, Tensor]:
         """``x`` is the last block's output and not yet in ``residual``; both ``[T, hidden]``."""
@@ -113,6 +100,8 @@ class Layer(nn.Module):
 class Jamba(Model):
     """Embedding, layers of both kinds, head."""
 
+    takes_embeds = True
+
     def __init__(self, config: Mapping[str, Any], ctx: ModelContext) -> None:
         super().__init__(config, ctx)
         c = jamba_config(config)
@@ -122,7 +111,7 @@ class Jamba(Model):
         self.head = Head(ctx, "lm_head", self.embedding, c.hidden_size, tied=c.tied)
 
     def forward(self, batch: Batch) -> Tensor:
-        x, residual = self.embedding(batch.input_ids), None
+        x, residual = self.embedding.of(batch), None
         for layer in self.layers:
             x, residual = layer(x, residual, batch)
         return self.norm(x) if residual is None else self.norm.add(x, residual)[0]
