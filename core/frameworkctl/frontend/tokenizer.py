@@ -34,6 +34,11 @@ class TextTokenizer:
         self.longest_token = max((len(t) for t in tokenizer.get_vocab(with_added_tokens=True)), default=1)
 
     @property
+    def raw(self) -> Tokenizer:
+        """The library's own object; its settings for truncation and padding are off, and stay so."""
+        return self._tokenizer
+
+    @property
     def vocab_size(self) -> int:
         return self.vocabulary.size
 

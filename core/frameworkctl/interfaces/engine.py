@@ -139,7 +139,7 @@ class ModelContext:
     device: torch.device
     world: World
     ops: Callable[..., Backend]  # ops("attention", head_dim=64, ...) -> the backend, or reference where it cannot
-    pooling: PoolingInfo | None = None  # set where it pools: no language model's head is built; with labels, a classifier
+    pooling: PoolingInfo | None = None  # set where it pools: no language model's head; with labels, a classifier
     weights: WeightMap = field(default_factory=WeightMap)
 
 
@@ -175,7 +175,7 @@ class Pooler:
         """
         raise NotImplementedError
 
-    def forget(self, id: int) -> None:  # noqa: B027  most keep nothing
+    def forget(self, id: int) -> None:
         """A sequence is gone, or begins again; called for every one, in any state."""
 
 
@@ -217,7 +217,7 @@ class Model(nn.Module):
         raise NotImplementedError
 
     def embed(self, pooled: Tensor) -> Tensor:
-        """``[n, hidden]`` pooled states -> ``[n, size]`` embeddings, before they are cut and normalised; both float32."""
+        """``[n, hidden]`` pooled states -> ``[n, size]`` embeddings, neither cut nor normalised yet; both float32."""
         return pooled
 
     def classify(self, pooled: Tensor) -> Tensor:

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
 PoolTask = Literal["embed", "classify", "token_embed", "token_classify"]
 TOKEN_TASKS: frozenset[PoolTask] = frozenset({"token_embed", "token_classify"})  # a vector per token
+EMBED_TASKS: frozenset[PoolTask] = frozenset({"embed", "token_embed"})
 Activation = Literal["identity", "sigmoid", "softmax"]
 
 
 class PoolingInfo(msgspec.Struct, frozen=True, kw_only=True):
     """How a model pools, from its json files and ``--pooler-config``. Part of ``ModelInfo``; None there: it does not.
+
+    A model plugin's ``describe`` gives what its class says: ``pooler``, ``token_pooler``, ``size``, ``whole``,
+    ``activate``, ``task``. Core adds what config.json and the files of sentence-transformers say in the same way for
+    all of them (labels, activation, dense layers, normalisation, sizes, prompts), and then what the user says.
 
     ``pooler`` and ``token_pooler`` are names of registered poolers, of one vector per text and of one per token.
     ``size`` is that of an embedding, after the ``dense`` layers. ``matryoshka``: sizes that an embedding may be cut to
@@ -27,6 +32,9 @@ class PoolingInfo(msgspec.Struct, frozen=True, kw_only=True):
     so that a text is computed in one step and nothing is kept. ``pairs``: how the two texts of a score are put
     together: by the tokenizer with its ``separator``, or one text behind the other (``joined``). ``task`` is what a
     request gets that names none, and what scores are made of; those that it may name are ``ModelInfo.tasks``.
+    ``normalize`` and ``activate`` are what a request gets that does not say whether to: of embeddings and of classes.
+    ``dimensions`` likewise. ``max_embed_len`` limits inputs of embeddings; with ``chunked``, those longer than the
+    context are embedded piece by piece, and their vectors averaged by length.
     """
 
     task: PoolTask = "embed"
@@ -38,6 +46,7 @@ class PoolingInfo(msgspec.Struct, frozen=True, kw_only=True):
     dense: tuple[str, ...] = ()  # folders of sentence-transformers' Dense modules, in order
     labels: tuple[str, ...] = ()
     activation: Activation = "identity"  # of classes
+    activate: bool = True
     logit_mean: float = 0.0
     logit_sigma: float = 1.0
     step_tag_id: int | None = None  # the ``step`` pooler keeps the rows of these tokens
@@ -48,7 +57,14 @@ class PoolingInfo(msgspec.Struct, frozen=True, kw_only=True):
     pairs: Literal["separator", "joined"] = "separator"
     prompts: Mapping[str, str] = {}  # by input type: what is put before a text
     lower_case: bool = False
+    dimensions: int | None = None
+    chunked: bool = False
+    max_embed_len: int | None = None
     options: Mapping[str, object] = {}  # of ``--pooler-config``, for poolers of plugins
+
+    def activates(self, task: PoolTask) -> bool:
+        """What ``PoolParams.activate`` is where the request does not say."""
+        return self.normalize if task in EMBED_TASKS else self.activate
 
 
 class PoolParams(msgspec.Struct, frozen=True, array_like=True):

@@ -45,6 +45,7 @@ class ServedModel(Protocol):
     reasoning_parser: ReasoningParserSpec | None  # --reasoning-parser
     auto_tool_choice: bool  # the model may choose to call tools
     show_unused_tools: bool  # templates get tools that must not be called
+    score_template: bool  # --chat-template was given: pairs are rendered with it (roles ``query`` and ``document``)
 
     @property
     def tokenizer(self) -> Tokenizer: ...
@@ -67,6 +68,46 @@ class ServedModel(Protocol):
         ``truncate`` tokens are kept (-1: as many as leave room for an answer), without those of ``truncation_side``
         (None: the left, but for tokens that the tokenizer puts in front).
         ``check_length`` false is for those who only want to know the tokens.
+        """
+
+    def encode_batch(
+        self,
+        texts: Sequence[str | Sequence[int]],
+        *,
+        add_special_tokens: bool = True,
+        truncate: int | None = None,
+        truncation_side: TruncationSide | None = None,
+        padding: bool = False,
+        param: str = "input",
+    ) -> list[Prompt]:
+        """Many texts, or token ids, to pool: they may fill the context.
+
+        ``truncate`` tokens are kept (-1: the context), without those of ``truncation_side`` (None: the tokenizer's
+        own), and the tokenizer's special tokens stay. With ``padding``, all are filled up with the padding token to
+        what is kept, or to the context. Raises RequestError naming ``param`` and which of them it is.
+        """
+
+    def encode_pair_batch(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        truncate: int | None = None,
+        truncation_side: TruncationSide | None = None,
+        max_query: int = 0,
+        max_doc: int = 0,
+        param: str = "documents",
+    ) -> list[tuple[Prompt, int]]:
+        """Pairs to score as one prompt each, put together as ``info.pooling.pairs`` says, with ``PoolParams.second``.
+
+        ``max_query`` and ``max_doc`` tokens of either are kept (0: all); where a pair is longer than ``truncate`` then,
+        the longer text loses tokens first. Raises RequestError naming ``param`` and which of them it is.
+        """
+
+    def embeds_prompt(self, data: str, *, param: str) -> Prompt:
+        """A prompt of embeddings: base64 of a safetensors, .npy or torch file with a float matrix [tokens, hidden].
+
+        Waits for the engine, which reads it (see ``Endpoint.waits``). Raises RequestError naming ``param`` where the
+        operator does not allow it (``--enable-prompt-embeds``) and where the file is no such matrix.
         """
 
     def render_chat(

@@ -16,7 +16,7 @@ from ..frontend.defaults import SamplingDefaults
 from ..frontend.messages import ContentFormat, prepare_messages
 from ..frontend.request_template import Rendering
 from ..frontend.tokenizer import TextTokenizer
-from ..interfaces.endpoint import Prompt
+from ..interfaces.endpoint import Prompt, PromptEmbeds
 from ..interfaces.logits import LogitsProcessorSpec
 from ..interfaces.parsers import ReasoningParserSpec, ToolParserSpec
 from ..interfaces.served_model import TruncationSide
@@ -26,7 +26,9 @@ from ..plugins.architectures import Choice
 from ..plugins.registry import Registered
 from ..workers.pool import WorkerPool
 from . import request_templates
+from .embeds import embeds_prompt
 from .merging import merged_params
+from .pool_prompts import PoolPrompts
 
 log = logging.getLogger("frameworkctl.server")
 
@@ -74,6 +76,9 @@ class LocalModel:
         ends = [i for i in self.info.eos_token_ids if i != main]
         # The tokenizer's own end token comes first: it is the one that ends without a stop reason.
         self.eos_token_ids = tuple(i for i in [-1 if main is None else main, *ends] if i < self.info.vocab_size)
+        self.score_template = options.chat_template is not None and template is not None
+        self._pool_prompts = PoolPrompts(tokenizer, self.info, self.max_model_len)
+        self._room = 0 if self.info.pooling is not None else 1  # tokens that are left for an answer
         self._developer_role = template is not None and "developer" in template.source
 
     @property
@@ -116,9 +121,33 @@ class LocalModel:
             ids, text = cut, None
         if not ids:
             raise bad(param, f"{param} must not be empty.")
-        if check_length and len(ids) >= self.max_model_len:
-            raise self._too_long(param, f"{len(ids)} tokens, and one has to be left for the answer")
+        if check_length and len(ids) > self.max_model_len - self._room:
+            raise self._too_long(param, f"{len(ids)} tokens" + ", and one has to be left for the answer" * self._room)
         return Prompt(ids, text)
+
+    def encode_batch(
+        self,
+        texts: Sequence[str | Sequence[int]],
+        *,
+        add_special_tokens: bool = True,
+        truncate: int | None = None,
+        truncation_side: TruncationSide | None = None,
+        padding: bool = False,
+        param: str = "input",
+    ) -> list[Prompt]:
+        return self._pool_prompts.batch(texts, add_special_tokens, truncate, truncation_side, padding, param)
+
+    def encode_pair_batch(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        truncate: int | None = None,
+        truncation_side: TruncationSide | None = None,
+        max_query: int = 0,
+        max_doc: int = 0,
+        param: str = "documents",
+    ) -> list[tuple[Prompt, int]]:
+        return self._pool_prompts.pairs(pairs, truncate, truncation_side, max_query, max_doc, param)
 
     def _tokens_in_front(self, text: str, ids: list[int]) -> int:
         """How many tokens the tokenizer has put before those of the text itself."""
@@ -127,7 +156,7 @@ class LocalModel:
         return next((n for n in range(extra, 0, -1) if ids[n : n + len(plain)] == plain), 0)
 
     def _tokens_to_keep(self, truncate: int | None) -> int | None:
-        """What ``truncate_prompt_tokens`` comes to; one token of the context is left for the answer."""
+        """What ``truncate_prompt_tokens`` comes to; a token of the context is left for the answer, if there is one."""
         if truncate is None:
             return None
         if not -1 <= truncate <= self.max_model_len:
@@ -135,13 +164,16 @@ class LocalModel:
                 "truncate_prompt_tokens",
                 f"truncate_prompt_tokens must be -1 (the context) or in [0, {self.max_model_len}], got {truncate}.",
             )
-        return self.max_model_len - 1 if truncate == -1 else truncate
+        return self.max_model_len - self._room if truncate == -1 else truncate
 
     def _too_long(self, param: str, what: str) -> RequestError:
         return RequestError(
             f"This model's context is {self.max_model_len} tokens; {param} has {what}. Shorten it.",
             param=param, code="context_length_exceeded",
         )  # fmt: skip
+
+    def embeds_prompt(self, data: str, *, param: str) -> Prompt:
+        return embeds_prompt(self, data, param)
 
     def render_chat(
         self,
@@ -212,9 +244,12 @@ class LocalModel:
         return merged_params(self, prompt, fields, default_max_tokens, min_max_tokens)
 
 
-def cache_extras(salt: str | None) -> dict[str, str] | None:
+def cache_extras(salt: str | None, embeds: PromptEmbeds | None = None) -> dict[str, str] | None:
     """What keeps a request's part of the prefix cache apart."""
-    return None if salt is None else {"salt": salt}
+    extras = {} if salt is None else {"salt": salt}
+    if embeds is not None:
+        extras["embeds"] = embeds.digest
+    return extras or None
 
 
 def token_bytes(ids: Sequence[int]) -> bytes:

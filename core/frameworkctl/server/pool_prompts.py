@@ -1,0 +1,142 @@
+"""Texts and pairs of texts as prompts to pool: encoded many at once, cut, filled up, and every length checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import RequestError, bad
+from ..frontend.batch_encoding import BatchEncoder, NoRoom
+from ..frontend.tokenizer import TextTokenizer
+from ..interfaces.endpoint import Prompt
+from ..interfaces.model import ModelInfo
+from ..interfaces.served_model import TruncationSide
+
+FAR_TOO_LONG = 8  # times the characters that could fit: such a text is refused before it is tokenized
+
+
+class PoolPrompts:
+    """Of one model. Pooling needs no room for an answer: a prompt may fill the context."""
+
+    def __init__(self, tokenizer: TextTokenizer, info: ModelInfo, max_model_len: int) -> None:
+        self._tokenizer, self._vocab_size, self._limit = tokenizer, info.vocab_size, max_model_len
+        side = "left" if tokenizer.config.get("truncation_side") == "left" else "right"
+        self._encoder = BatchEncoder(tokenizer.raw, "left" if side == "left" else "right")
+        self._lower_case = info.pooling is not None and info.pooling.lower_case
+        self._joined = info.pooling is not None and info.pooling.pairs == "joined"
+
+    def batch(
+        self, texts: Sequence[str | Sequence[int]], add_special_tokens: bool, truncate: int | None,
+        side: TruncationSide | None, padding: bool, param: str,
+    ) -> list[Prompt]:  # fmt: skip
+        """As ``ServedModel.encode_batch``."""
+        keep = self._tokens_to_keep(truncate)
+        if not texts:
+            raise bad(param, f"{param} must not be empty.")
+        names = _names(param, len(texts))
+        places = [i for i, text in enumerate(texts) if isinstance(text, str)]
+        strings = [self._text(text, names[i], keep) for i, text in enumerate(texts) if isinstance(text, str)]
+        ids: list[Sequence[int]] = [text if not isinstance(text, str) else () for text in texts]
+        try:
+            encoded = self._encoder.encode(strings, add_special_tokens=add_special_tokens, keep=keep, side=side)
+        except NoRoom as e:
+            raise self._no_room(e, truncate) from None
+        for place, found in zip(places, encoded, strict=True):
+            ids[place] = found
+        prompts = []
+        for i, text in enumerate(texts):
+            own, given = ids[i], text if isinstance(text, str) else None
+            if given is None:
+                own = self._given_ids(own, names[i], keep, side)
+            prompts.append(Prompt(self._checked(own, names[i], given), given))
+        return self._padded(prompts, keep) if padding else prompts
+
+    def pairs(
+        self, pairs: Sequence[tuple[str, str]], truncate: int | None, side: TruncationSide | None, max_query: int,
+        max_doc: int, param: str,
+    ) -> list[tuple[Prompt, int]]:  # fmt: skip
+        """As ``ServedModel.encode_pair_batch``."""
+        keep = self._tokens_to_keep(truncate)
+        if not pairs:
+            raise bad(param, f"{param} must not be empty.")
+        names = _names(param, len(pairs))
+        texts = [
+            (self._text(q, "query", max_query or keep), self._text(d, names[i], max_doc or keep))
+            for i, (q, d) in enumerate(pairs)
+        ]
+        try:
+            if self._joined:
+                joined = self._join(texts, max_query, max_doc)
+                found = [(ids, 0) for ids in self._encoder.encode(joined, keep=keep, side=side)]
+            else:
+                found = self._encoder.encode_pairs(texts, keep=keep, side=side, max_first=max_query, max_second=max_doc)
+        except NoRoom as e:
+            raise self._no_room(e, truncate) from None
+        return [(Prompt(self._checked(ids, names[i], "")), second) for i, (ids, second) in enumerate(found)]
+
+    def _join(self, texts: list[tuple[str, str]], max_query: int, max_doc: int) -> list[str]:
+        queries, documents = [q for q, _ in texts], [d for _, d in texts]
+        if max_query:
+            queries = self._encoder.cut_texts(queries, max_query)
+        if max_doc:
+            documents = self._encoder.cut_texts(documents, max_doc)
+        return [q + d for q, d in zip(queries, documents, strict=True)]
+
+    def _tokens_to_keep(self, truncate: int | None) -> int | None:
+        if truncate is None:
+            return None
+        if not -1 <= truncate <= self._limit:
+            raise bad(
+                "truncate_prompt_tokens",
+                f"truncate_prompt_tokens must be -1 (the context) or in [0, {self._limit}], got {truncate}.",
+            )
+        if truncate == 0:
+            raise bad("truncate_prompt_tokens", "truncate_prompt_tokens=0 leaves nothing to compute.")
+        return self._limit if truncate == -1 else truncate
+
+    def _text(self, text: str, name: str, keep: int | None) -> str:
+        longest = self._limit * self._tokenizer.longest_token
+        if keep is None and len(text) > FAR_TOO_LONG * longest:
+            raise self._too_long(name, f"{len(text)} characters, and {self._limit} tokens have at most about {longest}")
+        return text.lower() if self._lower_case else text
+
+    def _given_ids(self, ids: Sequence[int], name: str, keep: int | None, side: TruncationSide | None) -> Sequence[int]:
+        wrong = next((i for i in ids if not 0 <= i < self._vocab_size), None)
+        if wrong is not None:
+            raise bad(name, f"{name} has the token id {wrong}, outside the vocabulary of {self._vocab_size}.")
+        if keep is None or len(ids) <= keep:
+            return ids
+        return ids[-keep:] if (side or self._encoder.side) == "left" else ids[:keep]
+
+    def _checked(self, ids: Sequence[int], name: str, text: str | None) -> Sequence[int]:
+        if not ids:
+            raise bad(name, f"{name} must not be empty.")
+        if len(ids) > self._limit:
+            raise self._too_long(name, f"{len(ids)} tokens")
+        if text is not None and max(ids) >= self._vocab_size:
+            raise bad(name, f"{name} holds a token that this model has no embedding for.")
+        return ids
+
+    def _padded(self, prompts: list[Prompt], keep: int | None) -> list[Prompt]:
+        pad = self._tokenizer.token_to_id(self._tokenizer.special_tokens.get("pad_token", ""))
+        if pad is None:
+            raise bad("padding", "padding: this model's tokenizer has no padding token.")
+        length = keep or self._limit
+        return [Prompt([*p.token_ids, *[pad] * (length - len(p.token_ids))], p.text) for p in prompts]
+
+    def _too_long(self, name: str, what: str) -> RequestError:
+        return RequestError(
+            f"This model's context is {self._limit} tokens; {name} has {what}. Shorten it, or set"
+            " truncate_prompt_tokens.",
+            param=name, code="context_length_exceeded",
+        )  # fmt: skip
+
+    def _no_room(self, error: NoRoom, truncate: int | None) -> RequestError:
+        return bad(
+            "truncate_prompt_tokens",
+            f"truncate_prompt_tokens={truncate} leaves no room: {error.args[0]} special tokens are always kept.",
+        )
+
+
+def _names(param: str, count: int) -> list[str]:
+    """How messages call each of them."""
+    return [param] if count == 1 else [f"{param}[{i}]" for i in range(count)]
