@@ -103,6 +103,9 @@ class ServedModel(Protocol):
         the longer text loses tokens first. Raises RequestError naming ``param`` and which of them it is.
         """
 
+    def cut_texts(self, texts: Sequence[str], tokens: int) -> list[str]:
+        """Each text up to the end of its first ``tokens`` tokens: cut between characters, not decoded."""
+
     def embeds_prompt(self, data: str, *, param: str) -> Prompt:
         """A prompt of embeddings: base64 of a safetensors, .npy or torch file with a float matrix [tokens, hidden].
 

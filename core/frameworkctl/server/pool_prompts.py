@@ -73,6 +73,10 @@ class PoolPrompts:
             raise self._no_room(e, truncate) from None
         return [(Prompt(self._checked(ids, names[i], "")), second) for i, (ids, second) in enumerate(found)]
 
+    def cut(self, texts: Sequence[str], tokens: int) -> list[str]:
+        """As ``ServedModel.cut_texts``."""
+        return self._encoder.cut_texts(texts, tokens)
+
     def _join(self, texts: list[tuple[str, str]], max_query: int, max_doc: int) -> list[str]:
         queries, documents = [q for q, _ in texts], [d for _, d in texts]
         if max_query:

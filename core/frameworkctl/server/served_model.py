@@ -149,6 +149,9 @@ class LocalModel:
     ) -> list[tuple[Prompt, int]]:
         return self._pool_prompts.pairs(pairs, truncate, truncation_side, max_query, max_doc, param)
 
+    def cut_texts(self, texts: Sequence[str], tokens: int) -> list[str]:
+        return self._pool_prompts.cut(texts, tokens)
+
     def _tokens_in_front(self, text: str, ids: list[int]) -> int:
         """How many tokens the tokenizer has put before those of the text itself."""
         plain = self.tokenizer.encode(text, add_special_tokens=False)
@@ -215,6 +218,11 @@ class LocalModel:
             assert template is not None
             prepared = prepare_messages(messages, self.content_format, developer_role=self._developer_role)
             text = template.render(prepared, **given)
+        if self.info.pooling is not None and check_length:
+            return self.encode_batch(
+                [text], add_special_tokens=add_special_tokens, truncate=truncate, truncation_side=truncation_side,
+                param="messages",
+            )[0]  # fmt: skip
         return self.encode_prompt(
             text, add_special_tokens=add_special_tokens, param="messages", truncate=truncate,
             truncation_side=truncation_side, check_length=check_length,
