@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from .interfaces.pooling import PoolingInfo
+
 Size = Annotated[int, msgspec.Meta(ge=0, extra={"size": True})]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -71,6 +73,17 @@ class ModelOptions(EngineOptions, kw_only=True, forbid_unknown_fields=True):
         str,
         opt("model", "auto: native code, else a fallback; native: no fallback; transformers (or another's name): that"),
     ] = "auto"
+    runner: Annotated[
+        Literal["auto", "generate", "pooling"],
+        opt("model", "what the model is served for; auto: as its class and the files beside it say"),
+    ] = "auto"
+    convert: Annotated[
+        Literal["auto", "none", "embed", "classify"],
+        opt("model", "make a model that generates one that pools: embed or classify; auto: as its class says"),
+    ] = "auto"
+    pooler_config: Annotated[
+        dict[str, Any], opt("model", 'how a model pools, as JSON: {"pooling_type": "MEAN", "use_activation": false}')
+    ] = {}
     revision: Annotated[str | None, opt("model", "branch, tag or commit on the Hub")] = None
     download_dir: Annotated[str | None, opt("model", "where downloads are kept; default: the Hub client's cache")] = (
         None
@@ -79,6 +92,9 @@ class ModelOptions(EngineOptions, kw_only=True, forbid_unknown_fields=True):
     chat_template: Annotated[str | None, opt("text", "chat template: a file, or the template itself")] = None
     trust_request_chat_template: Annotated[
         bool, opt("text", "take chat templates from requests; they are rendered in processes with limits")
+    ] = False
+    enable_prompt_embeds: Annotated[
+        bool, opt("text", "take embeddings from requests in place of prompts (prompt_embeds)")
     ] = False
     chat_template_content_format: Annotated[
         Literal["auto", "string", "openai"], opt("text", "form in which a template gets message contents")
@@ -141,7 +157,7 @@ class Options(msgspec.Struct, kw_only=True):
 class EngineConfig(msgspec.Struct, kw_only=True):
     """What an engine process is started with. ``engines`` share the machine's cores and memory.
 
-    ``tokenizer`` and ``eos_token_ids`` are for structured output.
+    ``tokenizer`` and ``eos_token_ids`` are for structured output. ``pooling`` is set where the model pools.
     ``registered`` is the name of the model's spec where that is not the architecture's: a fallback's.
     """
 
@@ -157,3 +173,4 @@ class EngineConfig(msgspec.Struct, kw_only=True):
     registered: str | None = None
     tokenizer: str = ""  # path of a tokenizer.json
     eos_token_ids: tuple[int, ...] = ()
+    pooling: PoolingInfo | None = None

@@ -71,6 +71,10 @@ class CompletionFormatter(Formatter):
     def _index(self, output: Output) -> int:
         return output.item * self.work.items[0].n + output.index
 
+    def _prompt_ids(self, output: Output) -> Sequence[int] | None:
+        prompt = self.work.items[output.item].prompt
+        return prompt.token_ids if prompt.embeds is None else None
+
     def _echo(self, item: int) -> str:
         """The text of an item's prompt, where it is to be repeated."""
         if not self.request.echo:
@@ -126,7 +130,7 @@ class CompletionFormatter(Formatter):
         choice = Choice(
             index, echo + output.text, self._logprobs(index, output.logprobs, self._begin(output) if first else None),
             output.finish_reason, output.stop_reason,
-            self.work.items[output.item].prompt.token_ids if first and (want_ids or echo) else None,
+            self._prompt_ids(output) if first and (want_ids or echo) else None,
             output.token_ids if want_ids else None,
         )  # fmt: skip
         last = output.finish_reason is not None and not self.request.wants_usage
@@ -162,5 +166,5 @@ class CompletionFormatter(Formatter):
             "stop_reason": output.stop_reason,
             "token_ids": output.token_ids if want_ids else None,
             "prompt_logprobs": prompt_logprobs_body(output.prompt_logprobs),
-            "prompt_token_ids": self.work.items[output.item].prompt.token_ids if want_ids else None,
+            "prompt_token_ids": self._prompt_ids(output) if want_ids else None,
         }

@@ -25,7 +25,7 @@ from .format import CompletionFormatter
 
 MAX_PROMPTS = 1024
 DEFAULT_MAX_TOKENS = 16
-COMPLETIONS_UNSUPPORTED = (*UNSUPPORTED, "best_of", "prompt_embeds", "suffix")
+COMPLETIONS_UNSUPPORTED = (*UNSUPPORTED, "best_of", "suffix")
 
 
 class CompletionRequest(GenerationFields, kw_only=True):
@@ -37,7 +37,7 @@ class CompletionRequest(GenerationFields, kw_only=True):
     add_special_tokens: bool = True
     best_of: Any = None
     suffix: Any = None
-    prompt_embeds: Any = None
+    prompt_embeds: str | list[str] | None = None
 
 
 class CompletionsEndpoint(Endpoint):
@@ -54,7 +54,14 @@ class CompletionsEndpoint(Endpoint):
         check_fields(request, call, COMPLETIONS_UNSUPPORTED)
         if request.use_beam_search and request.echo and request.logprobs is not None:
             raise bad("echo", "echo with logprobs is not possible with use_beam_search: no prompt is scored.")
+        if request.prompt_embeds:
+            for name in ("echo", "prompt_logprobs", "truncate_prompt_tokens", "use_beam_search"):
+                if getattr(request, name) not in (None, False):
+                    raise bad(name, f"{name} is not possible with prompt_embeds.")
         return request
+
+    def waits(self, request: CompletionRequest) -> bool:
+        return bool(request.prompt_embeds)
 
     def render(self, request: CompletionRequest, model: ServedModel) -> Work:
         values = fields(request)
@@ -75,14 +82,20 @@ class CompletionsEndpoint(Endpoint):
         return GenerateItem(prompt=prompt, params=params, priority=request.priority or 0, cache_salt=request.cache_salt)
 
     def _prompts(self, request: CompletionRequest, model: ServedModel) -> list[Prompt]:
-        given = request.prompt
-        if not given:
+        """Those of ``prompt_embeds`` come first."""
+        given, files = request.prompt, request.prompt_embeds or []
+        if not given and not files:
             raise bad("prompt", "prompt must be a text or token ids, and not be empty.")
-        if isinstance(given, str) or all(type(x) is int for x in given):
-            return [self._one(given, "prompt", request, model)]
-        if len(given) > MAX_PROMPTS:
+        several = isinstance(given, list) and not all(type(x) is int for x in given)
+        if (len(files) if isinstance(files, list) else 1) + (len(given or ()) if several else 1) > MAX_PROMPTS:
             raise bad("prompt", f"At most {MAX_PROMPTS} prompts are possible.")
-        return [self._one(p, f"prompt[{i}]", request, model) for i, p in enumerate(given)]
+        if isinstance(files, str):
+            prompts = [model.embeds_prompt(files, param="prompt_embeds")]
+        else:
+            prompts = [model.embeds_prompt(f, param=f"prompt_embeds[{i}]") for i, f in enumerate(files)]
+        if several:
+            return prompts + [self._one(p, f"prompt[{i}]", request, model) for i, p in enumerate(given or ())]
+        return [*prompts, self._one(given, "prompt", request, model)] if given else prompts
 
     def _one(self, prompt: Any, path: str, request: CompletionRequest, model: ServedModel) -> Prompt:
         if not isinstance(prompt, str) and not (isinstance(prompt, list) and all(type(x) is int for x in prompt)):

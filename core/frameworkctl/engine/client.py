@@ -12,7 +12,21 @@ from typing import Any, cast
 from ..errors import EngineError, RequestError
 from ..params import SamplingParams
 from .framing import Unpacker, pack
-from .messages import Abort, Answer, Append, Ask, EngineLoad, Fatal, FromEngine, Generate, Loading, Outputs, Ready, Row
+from .messages import (
+    Abort,
+    Answer,
+    Append,
+    Ask,
+    EngineLoad,
+    Fatal,
+    FromEngine,
+    Generate,
+    Loading,
+    Outputs,
+    ReadEmbeds,
+    Ready,
+    Row,
+)
 
 log = logging.getLogger("frameworkctl.server")
 
@@ -84,11 +98,12 @@ class EngineClient(asyncio.Protocol):
         priority: int = 0,
         extras: dict[str, str] | None = None,
         open_input: bool = False,
+        embeds: bytes | None = None,
     ) -> RowStream:
         """Start a request; the caller must ``close`` the stream whatever happens."""
         stream = RowStream(next(self._ids), params.n)
         self._streams[stream.id] = stream
-        self.send(Generate(stream.id, tokens, params, seed, priority, extras, open_input))
+        self.send(Generate(stream.id, tokens, params, seed, priority, extras, open_input, embeds))
         return stream
 
     def append(self, stream: RowStream, tokens: bytes, *, final: bool) -> None:
@@ -106,10 +121,20 @@ class EngineClient(asyncio.Protocol):
 
     async def ask(self) -> dict[str, Any]:
         """The engine's own account of its integrity."""
-        id_ = next(self._ids)
+        return await self._answer(Ask(next(self._ids)))
+
+    def read_embeds(self, data: bytes, hidden_size: int, max_tokens: int) -> dict[str, Any]:
+        """The answer to ``ReadEmbeds``. For a thread that may wait, not for the loop's."""
+        message = ReadEmbeds(next(self._ids), data, hidden_size, max_tokens)
+        return asyncio.run_coroutine_threadsafe(self._answer(message), self._loop).result()
+
+    async def _answer(self, message: Ask | ReadEmbeds) -> dict[str, Any]:
+        id_ = message.id
+        if self._transport is None or self._transport.is_closing():
+            raise EngineError("The engine is gone; send the request again.", code="engine_died")
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._answers[id_] = future
-        self.send(Ask(id_))
+        self.send(message)
         try:
             return await future
         finally:
@@ -132,6 +157,7 @@ class EngineClient(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit from it
+        self._loop = asyncio.get_running_loop()
 
     def data_received(self, data: bytes) -> None:
         for message in self._unpacker.feed(data):

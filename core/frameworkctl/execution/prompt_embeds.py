@@ -96,4 +96,5 @@ def _from_torch(data: bytes) -> Tensor:
         ) from None
     if type(value) not in (Tensor, torch.nn.Parameter) or value.layout != torch.strided or value.is_quantized:
         raise ValueError(f"it holds a {type(value).__name__}, not one dense tensor")
-    return value.detach()
+    dense: Tensor = value.detach()
+    return dense

@@ -108,7 +108,7 @@ class Runner:
         return out + [Sampled(id_, None, scores=found) for id_, found in scores.items()]
 
     def read_embeds(self, data: bytes, hidden_size: int, max_tokens: int) -> tuple[bytes, int]:
-        """Rows of a request's file, as a prompt's ``embeds``, and how many. Raises ValueError with the reason why not."""
+        """Rows of a request's file, as a prompt's ``embeds``, and how many. Raises ValueError where it cannot be."""
         if not self.model.takes_embeds:
             raise ValueError("this model cannot take embeddings in place of tokens")
         return read_embeds(data, hidden_size=hidden_size, max_tokens=max_tokens, dtype=self.model.ctx.dtype)

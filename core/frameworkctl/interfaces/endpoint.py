@@ -54,11 +54,23 @@ class Call(msgspec.Struct, kw_only=True):
     guard: Guard = NO_GUARD
 
 
+class PromptEmbeds(msgspec.Struct, frozen=True):
+    """Rows that stand in a prompt in place of tokens' embeddings, in the model's type: at ``spans`` (start, count)."""
+
+    rows: bytes
+    digest: str
+    spans: tuple[tuple[int, int], ...]
+
+
 class Prompt(msgspec.Struct, frozen=True):
-    """Token ids to compute, and the text they were made from where there was one."""
+    """Token ids to compute, and the text they were made from where there was one.
+
+    Where ``embeds`` stand, an id means nothing.
+    """
 
     token_ids: Sequence[int]
     text: str | None = None
+    embeds: PromptEmbeds | None = None
 
 
 class Search(Protocol):

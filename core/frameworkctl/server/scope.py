@@ -23,6 +23,7 @@ from ..interfaces.endpoint import (
     Work,
 )
 from ..interfaces.served_model import ServedModel
+from .embeds import prompt_bytes
 from .generation import Generation, merge
 from .guard import Guard
 from .guarded import GuardedSequence
@@ -235,9 +236,11 @@ class CallScope:
     def _start(self, item: GenerateItem, model: LocalModel, *, open_input: bool) -> tuple[EngineClient, RowStream]:
         client = self._client(item, model)
         seed = item.params.seed if item.params.seed is not None else self.service.fresh_seed(model)
+        embeds = item.prompt.embeds
         stream = client.generate(
-            token_bytes(item.prompt.token_ids), item.params, seed=seed, priority=item.priority,
-            extras=cache_extras(item.cache_salt), open_input=open_input,
+            prompt_bytes(item.prompt), item.params, seed=seed, priority=item.priority,
+            extras=cache_extras(item.cache_salt, embeds), open_input=open_input,
+            embeds=None if embeds is None else embeds.rows,
         )  # fmt: skip
         self._open.append((client, stream))
         self.usage.prompt_tokens += len(item.prompt.token_ids)
