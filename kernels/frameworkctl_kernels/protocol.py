@@ -137,12 +137,14 @@ class Backend(Protocol):
         scale: float,
         window: int | None = None,
         softcap: float | None = None,
+        bias: Tensor | None = None,
     ) -> Tensor:
         """Attention within each sequence's tokens of this step, both ways and without a cache -> ``out [T, H, D]``.
 
         ``query [T, H, D]``, ``key`` and ``value [T, K, D]``; head h reads key/value head h // (H / K). ``window`` W:
-        token i sees j with abs(i - j) <= W. ``softcap`` as of ``attention``. Source: the encoder of Vaswani et al.
-        2017; windows as in Beltagy et al. 2020.
+        token i sees j with abs(i - j) <= W. ``softcap`` as of ``attention``. ``bias [H, 2 R + 1]`` float32: the score
+        of token i for j has ``bias[h, R + clamp(j - i, -R, R)]`` added, after the softcap. Source: the encoder of
+        Vaswani et al. 2017; windows as in Beltagy et al. 2020, biases as in Raffel et al. 2020.
         """
 
     def view_latent_cache(self, pages: Tensor, *, block_size: int, dim: int, dtype: Any) -> Any:

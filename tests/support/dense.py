@@ -17,6 +17,7 @@ def both_ways(
     scale: float,
     window: int | None = None,
     softcap: float | None = None,
+    bias: Tensor | None = None,
 ) -> Tensor:
     """``query [T, H, D]``, ``key`` and ``value [T, K, D]`` of sequences of ``lens`` tokens -> ``[T, H, D]`` float64."""
     parts = []
@@ -26,8 +27,11 @@ def both_ways(
         scores = torch.einsum("qhd,khd->hqk", q, k) * scale
         if softcap is not None:
             scores = torch.tanh(scores / softcap) * softcap
+        place = torch.arange(len(q))
+        if bias is not None:
+            reach = bias.shape[1] // 2
+            scores = scores + bias.double()[:, reach + (place[None] - place[:, None]).clamp(-reach, reach)]
         if window is not None:
-            place = torch.arange(len(q))
             scores = scores.masked_fill((place[:, None] - place[None]).abs() > window, float("-inf"))
         parts.append(torch.einsum("hqk,khd->qhd", torch.softmax(scores, dim=-1), v))
     return torch.cat(parts)

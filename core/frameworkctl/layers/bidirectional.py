@@ -24,6 +24,7 @@ class BidirectionalAttention(nn.Module):
         window: int | None = None,
         *,
         softcap: float | None = None,
+        biased: bool = False,
     ) -> None:
         super().__init__()
         self.scale, self.window, self.softcap = scale, window, softcap
@@ -35,10 +36,11 @@ class BidirectionalAttention(nn.Module):
             head_dim=head_dim,
             window=window,
             softcap=softcap,
+            biased=biased,
         )
 
-    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """``q [T, H, D]``, ``k`` and ``v [T, K, D]`` -> ``[T, H * D]``."""
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+        """``q [T, H, D]``, ``k`` and ``v [T, K, D]`` -> ``[T, H * D]``; ``bias`` as of the backend, where ``biased``."""
         out = torch.empty(q.shape, dtype=q.dtype, device=q.device)
-        self.ops.varlen_attention(q, k, v, out, scale=self.scale, window=self.window, softcap=self.softcap)
+        self.ops.varlen_attention(q, k, v, out, scale=self.scale, window=self.window, softcap=self.softcap, bias=bias)
         return out.view(out.shape[0], -1)

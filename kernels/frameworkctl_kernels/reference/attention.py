@@ -90,7 +90,8 @@ class Bucket:
     seq_lens: Tensor  # [n]
     whole_prompt: bool  # a single sequence from its start: causal without a mask
     groups: dict[int, GroupGather]  # by the group's number; none for recurrent state
-    both_ways: dict[int | None, Tensor] = field(default_factory=dict)  # masks of attention without a cache, by window
+    # Masks of attention without a cache, by window and address of the bias.
+    both_ways: dict[tuple[int | None, int], Tensor] = field(default_factory=dict)
 
 
 class AttentionPlan:
@@ -244,7 +245,8 @@ def _manual(
     scores = torch.matmul(grouped, k[:, :, None].transpose(-1, -2)).float() * scale
     if softcap is not None:
         scores = torch.tanh(scores / softcap) * softcap
-    scores = scores + mask[:, :, None].float()
+    of_head = mask[:, :, None] if mask.shape[1] == 1 else mask.unflatten(1, (k.shape[1], -1))
+    scores = scores + of_head.float()
     if sinks is not None:
         logit = sinks.float().view(1, k.shape[1], -1, 1, 1).expand(*scores.shape[:-1], 1)
         weights = torch.softmax(torch.cat([scores, logit], dim=-1), dim=-1)[..., :-1]

@@ -75,9 +75,12 @@ class ReferenceBackend:
         scale: float,
         window: int | None = None,
         softcap: float | None = None,
+        bias: Tensor | None = None,
     ) -> Tensor:
         assert self._plan is not None, "plan() comes before the forward"
-        return attend_both_ways(self._plan, query, key, value, out, scale=scale, window=window, softcap=softcap)
+        return attend_both_ways(
+            self._plan, query, key, value, out, scale=scale, window=window, softcap=softcap, bias=bias
+        )
 
     def view_latent_cache(self, pages: Tensor, *, block_size: int, dim: int, dtype: torch.dtype) -> Any:
         return compressed.LatentCache(pages, block_size, dim, dtype)
