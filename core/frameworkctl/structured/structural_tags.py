@@ -10,7 +10,9 @@ from typing import Any
 
 from . import lark, schemas
 
-TEXT = r"/(.|\n)*/"
+# Free text is what the model likes to say: half a character too, but no special token (which begins with FF there).
+HEADER = '%llguidance {"no_forcing": true, "allow_invalid_utf8": true}'
+TEXT = r"/(?s-u:[\x00-\xfe])*/"
 MAX_DEPTH = 80
 FORMATS = (
     "const_string", "json_schema", "any_text", "regex", "grammar", "sequence", "or", "tag", "triggered_tags",
@@ -68,7 +70,7 @@ class _Writer:
 
     def grammar(self, form: dict[str, Any]) -> str:
         start = self._form(form, [])
-        rules = "\n".join([lark.HEADER, f"start: {start}", f"TEXT: {TEXT}", *self._rules])
+        rules = "\n".join([HEADER, f"start: {start}", f"TEXT: {TEXT}", *self._rules])
         return json.dumps({"grammars": [{"name": "tag", "lark_grammar": rules}, *self._sides]}, ensure_ascii=False)
 
     def _form(self, form: Any, ends: list[str]) -> str:
@@ -113,7 +115,8 @@ class _Writer:
         return self._side(json_schema=schemas.with_options(schema, self._options))
 
     def _regex(self, form: dict[str, Any]) -> str:
-        return lark.pattern(_text(form, "pattern", "regex"))
+        pattern = lark.pattern(_text(form, "pattern", "regex"))
+        return self._side(lark_grammar=f"{lark.HEADER}\nstart: {pattern}")
 
     def _grammar(self, form: dict[str, Any]) -> str:
         return self._side(lark_grammar=lark.read(_text(form, "grammar", "grammar")))
