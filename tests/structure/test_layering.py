@@ -10,13 +10,14 @@ from support.source_tree import PACKAGES, Import, imports, modules
 OURS = tuple(PACKAGES.values())
 STDLIB = frozenset(sys.stdlib_module_names)
 ROOMS = ("cli", "offline", "server", "frontend", "engine", "scheduling", "execution", "layers", "interfaces", "plugins",
-         "testing", "structured", "workers")  # fmt: skip
+         "testing", "structured", "workers", "bench")  # fmt: skip
 FILES = ("hookspecs", "config", "params", "errors", "logs", "metrics", "suggestions")
 BASE = {"errors", "params", "config", "logs", "suggestions"}
 MAY_IMPORT = {
     # What runs, over what it runs on, over what plugins see. "" is the package itself (its version).
     "__main__": {"cli"},
-    "cli": {"offline", "server", "engine", "plugins", "interfaces", "", *BASE},
+    "cli": {"bench", "offline", "server", "engine", "plugins", "interfaces", "", *BASE},
+    "bench": {"offline", "", *BASE},
     "offline": {"server", "engine", "plugins", "interfaces", *BASE},
     "server": {"frontend", "engine", "workers", "plugins", "interfaces", "", *BASE},
     "frontend": {"interfaces", *BASE},

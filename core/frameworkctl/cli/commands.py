@@ -16,6 +16,7 @@ def register_commands(register: Register[CommandSpec]) -> None:
     register(CommandSpec(name="chat", help="talk with a running server", run=_chat))
     register(CommandSpec(name="complete", help="have a running server continue a text", run=_complete))
     register(CommandSpec(name="run-batch", help="answer the requests of an OpenAI batch file", run=_run_batch))
+    register(CommandSpec(name="bench", help="measure a server, an engine or a start", run=_bench))
     register(CommandSpec(name="doctor", help="look at what the server needs, and say what is wrong", run=_doctor))
     register(CommandSpec(name="models", help="show what runs natively, or check a model", run=_models))
     register(CommandSpec(name="plugins", help="show what is installed, what is on, and what it did", run=_plugins))
@@ -41,6 +42,12 @@ def _complete(argv: list[str]) -> int:
 
 def _run_batch(argv: list[str]) -> int:
     from .run_batch import run
+
+    return run(argv)
+
+
+def _bench(argv: list[str]) -> int:
+    from .bench import run
 
     return run(argv)
 

@@ -110,6 +110,11 @@ class LLM:
             values["max_tokens"] = min(given.max_new_tokens, self._model.max_model_len)
         return SamplingParams(**values)
 
+    @property
+    def vocab_size(self) -> int:
+        """Token ids are below it."""
+        return self._model.info.vocab_size
+
     def get_tokenizer(self) -> Any:
         """The checkpoint's tokenizer as transformers loads it."""
         if self._tokenizer is None:

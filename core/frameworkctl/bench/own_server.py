@@ -1,0 +1,102 @@
+"""A server program started for a measurement, and stopped after it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+
+from ..errors import ConfigError
+from .http import Broken, Connection, Target
+
+START_TIMEOUT = 900.0  # seconds; others compile for minutes
+STOP_TIMEOUT = 60.0
+LOOK = 0.005  # seconds between two tries to reach it
+TAIL = 2000  # bytes of its output that are shown when it fails
+
+
+def ours(arguments: Sequence[str], port: int) -> list[str]:
+    """The command of ``frameworkctl serve`` in this environment."""
+    program = [sys.executable, "-P", "-m", "frameworkctl", "serve"]
+    return [*program, *arguments, "--host", "127.0.0.1", "--port", str(port)]
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+class ServerProcess:
+    """A program that is to listen on 127.0.0.1, with what it writes kept in a file. A context manager: it is stopped
+    at the end, with all processes of its session."""
+
+    def __init__(self, command: Sequence[str], port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        except OSError as e:
+            self._output.close()
+            raise ConfigError(f"cannot start {command[0]!r}: {e.strerror}") from e
+
+    def check(self) -> None:
+        """Raises ConfigError, with its last words, where it has ended."""
+        status = self._process.poll()
+        if status is None:
+            return
+        size = self._output.seek(0, os.SEEK_END)
+        self._output.seek(max(0, size - TAIL))
+        said = self._output.read().decode(errors="replace").strip()
+        raise ConfigError(f"the server ended with status {status}:\n{said}")
+
+    def __enter__(self) -> ServerProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_TIMEOUT)
+            with contextlib.suppress(ProcessLookupError):  # what is left of it, if anything
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        finally:
+            self._output.close()
+
+
+@contextlib.asynccontextmanager
+async def own_server(arguments: Sequence[str]) -> AsyncIterator[str]:
+    """``frameworkctl serve`` with these arguments, ready; its url. Raises ConfigError where it cannot start."""
+    port = free_port()
+    with ServerProcess(ours(arguments, port), port) as server:
+        target = Target.parse(server.url)
+        await healthy(server, target)
+        yield server.url
+
+
+async def healthy(server: ServerProcess, target: Target) -> None:
+    """Wait until ``/health`` answers 200."""
+    connection = Connection(target)
+    try:
+        async with asyncio.timeout(START_TIMEOUT):
+            while True:
+                server.check()
+                with contextlib.suppress(Broken):
+                    status, _ = await connection.fetch(target.get("/health"))
+                    if status == 200:
+                        return
+                await asyncio.sleep(LOOK)
+    except TimeoutError:
+        raise ConfigError(f"the server was not ready within {START_TIMEOUT:g} s") from None
+    finally:
+        connection.close()
