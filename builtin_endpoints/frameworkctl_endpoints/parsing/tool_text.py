@@ -113,3 +113,40 @@ class MarkedToolParser(TextToolParser):
     def settled(self) -> None:
         """What was read so far stays read, whatever comes next."""
         self.reader.hold()
+
+
+class WrappedToolParser(MarkedToolParser):
+    """Each call stands between ``opening`` and ``closing``, all of them between ``first`` and ``last``; what closes may
+    be missing, and so may the wrapper around all.
+
+    Write ``call``: it reads what stands between the two, and returns False where that is no call.
+    """
+
+    first: ClassVar[str]
+    last: ClassVar[str]
+    opening: ClassVar[str]
+    closing: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.markers = (cls.first, cls.opening)
+
+    @abstractmethod
+    def call(self) -> Steps[bool]:
+        """Read and report a call."""
+
+    def section(self, marker: str) -> Steps[bool]:
+        reader = self.reader
+        if marker == self.first:
+            yield from reader.spaces()
+            if not (yield from reader.take(self.opening)):
+                return False
+        while True:
+            if not (yield from self.call()):
+                return False
+            yield from reader.spaces()
+            yield from reader.take(self.closing)
+            self.settled()
+            yield from reader.spaces()
+            found = yield from reader.take(self.opening, self.last)
+            if found != self.opening:
+                return found == self.last

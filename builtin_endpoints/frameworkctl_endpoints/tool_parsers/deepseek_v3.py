@@ -8,37 +8,19 @@ from frameworkctl.interfaces import CallFormat, FunctionTool, Register, ToolPars
 
 from ..parsing.json_calls import call_arguments
 from ..parsing.reader import Steps
-from ..parsing.tool_text import MarkedToolParser
+from ..parsing.tool_text import WrappedToolParser
 
 FIRST, LAST = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"  # noqa: RUF001
 BEGIN, SEPARATOR, END = "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>"  # noqa: RUF001
 WORD = re.compile(r"[\w.\-]*")
 
 
-class DeepseekV3Parser(MarkedToolParser):
-    """The wrapper around all calls may be missing."""
+class DeepseekV3Parser(WrappedToolParser):
+    """A call is ``function<sep>name``, a line break and the arguments in a fence."""
 
-    markers = (FIRST, BEGIN)
-
-    def section(self, marker: str) -> Steps[bool]:
-        reader = self.reader
-        if marker == FIRST:
-            yield from reader.spaces()
-            if not (yield from reader.take(BEGIN)):
-                return False
-        while True:
-            if not (yield from self.call()):
-                return False
-            yield from reader.spaces()
-            yield from reader.take(END)
-            reader.hold()
-            yield from reader.spaces()
-            found = yield from reader.take(BEGIN, LAST)
-            if found != BEGIN:
-                return found == LAST
+    first, last, opening, closing = FIRST, LAST, BEGIN, END
 
     def call(self) -> Steps[bool]:
-        """Read ``function<sep>name``, a line break and the arguments in a fence."""
         reader = self.reader
         yield from reader.run(WORD)
         if not (yield from reader.take(SEPARATOR)):

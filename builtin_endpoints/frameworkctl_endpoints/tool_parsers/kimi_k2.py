@@ -8,40 +8,27 @@ from frameworkctl.interfaces import CallFormat, FunctionTool, Register, ToolPars
 
 from ..parsing.json_calls import call_arguments
 from ..parsing.reader import Steps
-from ..parsing.tool_text import MarkedToolParser
+from ..parsing.tool_text import WrappedToolParser
 
 FIRST, LAST = "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"
 BEGIN, ARGUMENTS, END = "<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>"
 _ID = re.compile(r"[\w.:\-]*")
 
 
-class KimiParser(MarkedToolParser):
-    """The wrapper around all calls may be missing."""
+class KimiParser(WrappedToolParser):
+    """A call is its id, which has the name of the function in it, and arguments."""
 
-    markers = (FIRST, BEGIN)
+    first, last, opening, closing = FIRST, LAST, BEGIN, END
 
-    def section(self, marker: str) -> Steps[bool]:
+    def call(self) -> Steps[bool]:
         reader = self.reader
-        if marker == FIRST:
-            yield from reader.spaces()
-            if not (yield from reader.take(BEGIN)):
-                return False
-        while True:
-            yield from reader.spaces()
-            call_id = yield from reader.run(_ID)
-            yield from reader.spaces()
-            if not name_of(call_id) or not (yield from reader.take(ARGUMENTS)):
-                return False
-            yield from reader.spaces()
-            if not (yield from call_arguments(self, name_of(call_id), call_id)):
-                return False
-            yield from reader.spaces()
-            yield from reader.take(END)
-            reader.hold()
-            yield from reader.spaces()
-            found = yield from reader.take(BEGIN, LAST)
-            if found != BEGIN:
-                return found == LAST
+        yield from reader.spaces()
+        call_id = yield from reader.run(_ID)
+        yield from reader.spaces()
+        if not name_of(call_id) or not (yield from reader.take(ARGUMENTS)):
+            return False
+        yield from reader.spaces()
+        return (yield from call_arguments(self, name_of(call_id), call_id))
 
 
 def name_of(call_id: str) -> str:

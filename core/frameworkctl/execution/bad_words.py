@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from .batch import PersistentBatch
+from .row_table import RowTable
+
+_Joined = tuple[NDArray[np.int64], Tensor, Tensor, Tensor]
 
 
-class BadWords:
+class BadWords(RowTable[list[tuple[int, ...]], _Joined]):
     """Sequences of two tokens and more, per row; those of one token are forbidden always, as biases are applied.
 
     All words of all rows are compared at once, with the tokens on the device; the joined arrays are made again only
@@ -20,30 +21,12 @@ class BadWords:
     """
 
     def __init__(self, device: torch.device) -> None:
+        super().__init__()
         self._device = device
-        self._rows: dict[int, list[tuple[int, ...]]] = {}
-        self._key: bytes | None = None
-        self._joined: tuple[NDArray[np.int64], Tensor, Tensor, Tensor] | None = None
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def set(self, row: int, words: Sequence[tuple[int, ...]]) -> None:
-        self._rows[row] = list(words)
-        self._key = None
-
-    def remove(self, row: int) -> None:
-        if self._rows.pop(row, None) is not None:
-            self._key = None
-
-    def move(self, src: int, dst: int) -> None:
-        if src in self._rows:
-            self._rows[dst] = self._rows.pop(src)
-            self._key = None
 
     def apply(self, logits: Tensor, rows: NDArray[np.int64], batch: PersistentBatch) -> None:
         """Forbid in ``logits [len(rows), V]``, in place, what would complete a word in the output of its row."""
-        places = [i for i, r in enumerate(rows.tolist()) if r in self._rows]
+        places = [i for i, r in enumerate(rows.tolist()) if r in self]
         if not places:
             return
         at, starts, lasts, tokens = self._join(rows, places, logits.shape[1])
@@ -57,20 +40,19 @@ class BadWords:
         complete = ((starts < 0) | (said & (latest == starts))).all(dim=1)
         logits.view(-1).index_add_(0, lasts, torch.where(complete, tokens, 0.0))
 
-    def _join(
-        self, rows: NDArray[np.int64], places: list[int], vocabulary: int
-    ) -> tuple[NDArray[np.int64], Tensor, Tensor, Tensor]:
+    def _join(self, rows: NDArray[np.int64], places: list[int], vocabulary: int) -> _Joined:
         """Per word: its row of the logits, the tokens before its last (-1: none), where its last is, -inf."""
         key = rows.tobytes()
-        if key != self._key or self._joined is None:
-            words = [(i, word) for i in places for word in self._rows[int(rows[i])]]
-            width = max(len(word) for _, word in words) - 1
-            starts = np.full((len(words), width), -1, dtype=np.int64)
-            for line, (_, word) in zip(starts, words, strict=True):
-                line[width - len(word) + 1 :] = word[:-1]
-            at = np.asarray([i for i, _ in words], dtype=np.int64)
-            lasts = at * vocabulary + np.asarray([word[-1] for _, word in words])
-            forbidden = torch.full((len(words),), float("-inf"), device=self._device)
-            first, second = (torch.from_numpy(a).to(self._device) for a in (starts, lasts))
-            self._joined, self._key = (at, first, second, forbidden), key
-        return self._joined
+        kept = self.kept(key)
+        if kept is not None:
+            return kept
+        words = [(i, word) for i in places for word in self[int(rows[i])]]
+        width = max(len(word) for _, word in words) - 1
+        starts = np.full((len(words), width), -1, dtype=np.int64)
+        for line, (_, word) in zip(starts, words, strict=True):
+            line[width - len(word) + 1 :] = word[:-1]
+        at = np.asarray([i for i, _ in words], dtype=np.int64)
+        lasts = at * vocabulary + np.asarray([word[-1] for _, word in words])
+        forbidden = torch.full((len(words),), float("-inf"), device=self._device)
+        first, second = (torch.from_numpy(a).to(self._device) for a in (starts, lasts))
+        return self.keep(key, (at, first, second, forbidden))

@@ -57,7 +57,7 @@ class SamplingRows:
             bias = params.logit_bias or {}
             self.bias.set(row, [*bias, *single], [*bias.values(), *[float("-inf")] * len(single)])
         if len(single) < len(params.bad_words):
-            self.bad_words.set(row, [word for word in params.bad_words if len(word) > 1])
+            self.bad_words.put(row, [word for word in params.bad_words if len(word) > 1])
         if params.allowed_token_ids is not None:
             self.allowed.set(row, params.allowed_token_ids, [0.0] * len(params.allowed_token_ids))
         if params.logprob_token_ids:
