@@ -1,0 +1,1 @@
+"""Encoders of the BERT kind: one implementation, many architecture names."""
