@@ -1,4 +1,4 @@
-"""What a request of completions or chat gets wrong before any model is asked."""
+"""What a request gets wrong before any model is asked."""
 
 from __future__ import annotations
 
@@ -33,20 +33,24 @@ def check_fields(request: GenerationFields, call: Call, unsupported: Sequence[st
         raise bad("prompt_logprobs", "prompt_logprobs is not possible with stream=true.")
     if request.stream_interval is not None and request.stream_interval < 1:
         raise bad("stream_interval", f"stream_interval must be at least 1, got {request.stream_interval}.")
-    if request.priority is not None and request.priority not in INT64:
-        raise bad("priority", "priority must be a 64-bit integer.")
-    _check_texts(request, call)
-
-
-def _check_texts(request: GenerationFields, call: Call) -> None:
-    salt = request.cache_salt
-    if salt is not None and not (0 < len(salt) <= MAX_SALT and salt.isprintable()):
-        raise bad("cache_salt", f"cache_salt must have 1 to {MAX_SALT} printable characters.")
     for key, value in (request.vllm_xargs or {}).items():
         numbers = [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, int)]
         if any(n not in INT64 for n in numbers):
             raise bad(f"vllm_xargs.{key}", f"vllm_xargs.{key:.80}: integers must fit 64 bits.")
-    wanted = request.request_id
+    check_scheduling(request.priority, request.cache_salt)
+    take_request_id(request.request_id, call)
+
+
+def check_scheduling(priority: int | None, salt: str | None) -> None:
+    """What all families say about when their work is done, and with whom it shares cached beginnings."""
+    if priority is not None and priority not in INT64:
+        raise bad("priority", "priority must be a 64-bit integer.")
+    if salt is not None and not (0 < len(salt) <= MAX_SALT and salt.isprintable()):
+        raise bad("cache_salt", f"cache_salt must have 1 to {MAX_SALT} printable characters.")
+
+
+def take_request_id(wanted: str | None, call: Call) -> None:
+    """A body's ``request_id`` becomes the call's, unless a header has named one."""
     if wanted is not None:
         if not (0 < len(wanted) <= MAX_REQUEST_ID and wanted.isprintable() and wanted.isascii()):
             raise bad("request_id", f"request_id must have 1 to {MAX_REQUEST_ID} printable ASCII characters.")

@@ -1,0 +1,1 @@
+"""Embeddings, classes, scores and rankings: what the pooling API families are made of."""

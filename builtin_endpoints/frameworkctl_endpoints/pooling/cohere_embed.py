@@ -1,0 +1,128 @@
+"""``/v2/embed``: Cohere's embeddings API, for its clients."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import msgspec
+from frameworkctl.interfaces import (
+    Call,
+    Endpoint,
+    PoolFormatter,
+    PoolItem,
+    PoolOutput,
+    PoolParams,
+    Register,
+    Reply,
+    Route,
+    ServedModel,
+    TruncationSide,
+    Usage,
+    Work,
+    bad,
+    hookimpl,
+)
+
+from ..field_checks import check_scheduling
+from .fields import dimensions_of, info_of
+from .prefixes import prefix_of, with_prefix
+from .replies import joined
+from .scoring import Text, texts
+from .vectors import base64, bits, floats, load_numpy
+
+EmbeddingType = Literal["float", "binary", "ubinary", "base64"]
+SIDES: dict[str, TruncationSide] = {"START": "left", "END": "right"}
+_encoder = msgspec.json.Encoder()
+
+
+class CohereEmbedRequest(msgspec.Struct, kw_only=True):
+    """The body of ``POST /v2/embed``: ``texts``, or ``inputs`` of texts."""
+
+    model: str | None = None
+    texts: list[str] | None = None
+    inputs: list[dict[str, Any]] | None = None
+    images: list[Any] | None = None
+    input_type: str | None = None
+    embedding_types: list[EmbeddingType] | None = None
+    output_dimension: int | None = None
+    truncate: Literal["NONE", "START", "END"] | None = None
+    max_tokens: int | None = None
+    priority: int | None = None
+
+
+class CohereFormatter(PoolFormatter):
+    """Every type that was asked for, of every text."""
+
+    def __init__(self, request: CohereEmbedRequest, call: Call) -> None:
+        self.request, self.id = request, f"embd-{call.request_id}"
+
+    def pooled(self, outputs: list[PoolOutput], usage: Usage) -> Reply:
+        kinds = dict.fromkeys(self.request.embedding_types or ("float",))
+        body: dict[str, Any] = {
+            "id": self.id,
+            "embeddings": {kind: joined(_written(output.data, kind) for output in outputs) for kind in kinds},
+        }
+        if self.request.texts is not None:
+            body["texts"] = self.request.texts
+        body["meta"] = {"api_version": {"version": "2"}, "billed_units": {"input_tokens": usage.prompt_tokens}}
+        body["response_type"] = "embeddings_by_type"
+        return Reply(body=_encoder.encode(body))
+
+
+def _written(data: bytes, kind: EmbeddingType) -> list[float] | list[int] | str:
+    if kind == "float":
+        return floats(data)
+    return base64(data) if kind == "base64" else bits(data, signed=kind == "binary")
+
+
+class CohereEmbedEndpoint(Endpoint):
+    """The second version of Cohere's API."""
+
+    family: ClassVar[str] = "cohere_embed"
+    tasks: ClassVar[frozenset[str]] = frozenset({"embed"})
+    routes: ClassVar[tuple[Route, ...]] = (
+        Route(method="POST", path="/v2/embed", request=CohereEmbedRequest, summary="Texts as vectors, for Cohere's"),
+    )
+
+    def parse(self, call: Call) -> CohereEmbedRequest:
+        request: CohereEmbedRequest = super().parse(call)
+        if request.images:
+            raise bad("images", "images: this model takes texts only.", "unsupported_parameter")
+        if bool(request.texts) == bool(request.inputs):
+            raise bad("texts", "Send either texts or inputs, and at least one of them.")
+        if request.max_tokens is not None and request.max_tokens < 1:
+            raise bad("max_tokens", f"max_tokens must be at least 1, got {request.max_tokens}.")
+        check_scheduling(request.priority, None)
+        return request
+
+    def render(self, request: CohereEmbedRequest, model: ServedModel) -> Work:
+        dimensions = dimensions_of(request.output_dimension, model, "output_dimension")
+        if {"binary", "ubinary"} & set(request.embedding_types or ()) and (dimensions or info_of(model).size) % 8:
+            raise bad("embedding_types", "binary embeddings need a size that is a multiple of 8.")
+        if {"binary", "ubinary"} & set(request.embedding_types or ()):
+            load_numpy()
+        given: list[Text] = [*(request.texts or request.inputs or [])]
+        prefixed = with_prefix(
+            texts(given, "texts" if request.texts else "inputs"), prefix_of(request.input_type, model)
+        )
+        truncate, most = request.truncate or "END", request.max_tokens
+        if truncate == "NONE":
+            prompts = model.encode_batch(prefixed, param="texts")
+            long = next((i for i, p in enumerate(prompts) if most is not None and len(p.token_ids) > most), None)
+            if long is not None:
+                raise bad(
+                    f"texts[{long}]", f"texts[{long}] has {len(prompts[long].token_ids)} tokens, max_tokens is {most}."
+                )
+        else:
+            keep = -1 if most is None else min(most, model.max_model_len)
+            prompts = model.encode_batch(prefixed, truncate=keep, truncation_side=SIDES[truncate], param="texts")
+        params = PoolParams("embed", info_of(model).activates("embed"), dimensions)
+        return Work(pool=[PoolItem(prompt=prompt, params=params, priority=request.priority or 0) for prompt in prompts])
+
+    def format(self, request: CohereEmbedRequest, work: Work, model: ServedModel, call: Call) -> PoolFormatter:
+        return CohereFormatter(request, call)
+
+
+@hookimpl
+def register_endpoints(register: Register[type[Endpoint]]) -> None:
+    register(CohereEmbedEndpoint)

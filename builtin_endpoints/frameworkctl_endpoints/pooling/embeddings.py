@@ -1,0 +1,64 @@
+"""``/v1/embeddings``: a vector for each text."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from frameworkctl.interfaces import (
+    Call,
+    Endpoint,
+    PoolFormatter,
+    PoolParams,
+    Register,
+    Route,
+    ServedModel,
+    Work,
+    hookimpl,
+)
+
+from ..replies import make_head
+from .fields import VectorFields, activate, dimensions_of, pool_item
+from .inputs import InputFields, brings_template, check_input_fields, prompts
+from .prefixes import prefix_of
+from .replies import VectorFormatter, prepare
+
+
+class EmbeddingRequest(InputFields, VectorFields, kw_only=True):
+    """The body of ``POST /v1/embeddings``; ``normalize`` is an older name of ``use_activation``."""
+
+    normalize: bool | None = None
+    input_type: str | None = None
+
+
+class EmbeddingsEndpoint(Endpoint):
+    """OpenAI's embeddings API, as vLLM extends it."""
+
+    family: ClassVar[str] = "embeddings"
+    tasks: ClassVar[frozenset[str]] = frozenset({"embed"})
+    routes: ClassVar[tuple[Route, ...]] = (
+        Route(method="POST", path="/v1/embeddings", request=EmbeddingRequest, summary="Texts as vectors"),
+    )
+
+    def parse(self, call: Call) -> EmbeddingRequest:
+        request: EmbeddingRequest = super().parse(call)
+        check_input_fields(request, call)
+        return request
+
+    def waits(self, request: EmbeddingRequest) -> bool:
+        return brings_template(request)
+
+    def render(self, request: EmbeddingRequest, model: ServedModel) -> Work:
+        dimensions = dimensions_of(request.dimensions, model)
+        params = PoolParams("embed", activate(request, "embed", model), dimensions)
+        prefix = prefix_of(request.input_type, model)
+        items = [pool_item(request, prompt, params) for prompt in prompts(request, model, prefix)]
+        prepare(request, len(items))
+        return Work(pool=items)
+
+    def format(self, request: EmbeddingRequest, work: Work, model: ServedModel, call: Call) -> PoolFormatter:
+        return VectorFormatter(request, make_head("embd", call.request_id, "list", model), "embedding", "embedding")
+
+
+@hookimpl
+def register_endpoints(register: Register[type[Endpoint]]) -> None:
+    register(EmbeddingsEndpoint)

@@ -1,0 +1,88 @@
+"""The inputs of a pooling request: a text, token ids, a conversation, or many of one kind; and their prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from frameworkctl.interfaces import Call, Prompt, ServedModel, bad
+
+from .fields import PoolingFields, check_pooling_fields
+from .prefixes import with_prefix
+
+Conversation = list[dict[str, Any]]
+Input = str | list[str | int | list[int | dict[str, Any]] | dict[str, Any]]
+FORMS = "a text, token ids, messages, or a list of texts, of lists of token ids or of conversations"
+
+
+class InputFields(PoolingFields, kw_only=True):
+    """``input`` or ``messages``, and how they become prompts."""
+
+    input: Input | None = None
+    messages: list[dict[str, Any] | Conversation] | None = None
+    padding: str | None = None
+    add_special_tokens: bool | None = None
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
+    chat_template: str | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    media_io_kwargs: Any = None
+
+
+def check_input_fields(request: InputFields, call: Call) -> None:
+    """Raises RequestError 400 naming the field."""
+    check_pooling_fields(request, call)
+    if (request.input is None) == (request.messages is None):
+        raise bad("input", f"Send either input ({FORMS}) or messages (a conversation, or a list of them).")
+    if request.padding not in (None, "max_length", "do_not_pad"):
+        raise bad("padding", f"padding must be 'max_length' or 'do_not_pad', got {request.padding!r:.80}.")
+    if request.add_generation_prompt and request.continue_final_message:
+        raise bad("continue_final_message", "continue_final_message and add_generation_prompt cannot both be true.")
+
+
+def brings_template(request: InputFields) -> bool:
+    """For ``Endpoint.waits``."""
+    return bool(request.chat_template) or "chat_template" in (request.chat_template_kwargs or ())
+
+
+def prompts(request: InputFields, model: ServedModel, prefix: str = "") -> list[Prompt]:
+    """In the order of the request, with ``prefix`` before each text. Raises RequestError naming the input at fault."""
+    if isinstance(request.input, str):
+        return _encoded([prefix + request.input], request, model)
+    param = "messages" if request.input is None else "input"
+    given: list[Any] = request.messages if request.input is None else request.input  # type: ignore[assignment]
+    if not given:
+        raise bad(param, f"{param} must not be empty.")
+    kinds = set(map(type, given))
+    if len(kinds) > 1:
+        raise bad(param, f"{param} must be {FORMS}: not different things in one list.", "invalid_type")
+    kind = kinds.pop()
+    if kind is str:
+        return _encoded(with_prefix(given, prefix), request, model)
+    if prefix:
+        raise bad("input_type", "input_type is for texts: token ids and messages are taken as they are.")
+    if kind is int:
+        return _encoded([given], request, model)
+    if kind is dict:
+        return [_rendered(given, request, model)]
+    if all(type(x) is int for inner in given for x in inner):
+        return _encoded(given, request, model)
+    if all(type(x) is dict for inner in given for x in inner):
+        return [_rendered(conversation, request, model) for conversation in given]
+    raise bad(param, f"{param} must be {FORMS}.", "invalid_type")
+
+
+def _encoded(given: Sequence[str | Sequence[int]], request: InputFields, model: ServedModel) -> list[Prompt]:
+    return model.encode_batch(
+        given, add_special_tokens=request.add_special_tokens is not False, truncate=request.truncate_prompt_tokens,
+        truncation_side=request.truncation_side, padding=request.padding == "max_length", param="input",
+    )  # fmt: skip
+
+
+def _rendered(conversation: Conversation, request: InputFields, model: ServedModel) -> Prompt:
+    return model.render_chat(
+        conversation, add_generation_prompt=bool(request.add_generation_prompt),
+        continue_final_message=bool(request.continue_final_message), template_kwargs=request.chat_template_kwargs,
+        chat_template=request.chat_template, add_special_tokens=bool(request.add_special_tokens),
+        truncate=request.truncate_prompt_tokens, truncation_side=request.truncation_side,
+    )  # fmt: skip
