@@ -6,10 +6,12 @@ import torch
 
 from ..protocol import BackendUnavailable
 from ..reference.backend import ReferenceBackend
+from .attention import CompiledAttention
 from .library import kernels
+from .linear import CompiledLinear
 
 
-class CpuBackend(ReferenceBackend):
+class CpuBackend(CompiledAttention, CompiledLinear, ReferenceBackend):
     """Operations that a mixin of this package defines run compiled, all others as in the reference.
 
     Raises:
@@ -19,7 +21,9 @@ class CpuBackend(ReferenceBackend):
     name = "cpu"
 
     def __init__(self, device: str) -> None:
-        super().__init__(device)
+        ReferenceBackend.__init__(self, device)
+        CompiledAttention.__init__(self)
+        CompiledLinear.__init__(self)
         if self.device.type != "cpu":
             raise BackendUnavailable(f"the backend cpu computes on processors, not on {device}")
         self.kernels = kernels()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import build
 
-P, I, L, F = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
+P, I, L, F = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float  # noqa: E741
 
 # The C interface, by the module that calls it; all functions return nothing unless named in RESULTS.
 SIGNATURES: dict[str, list[type]] = {
@@ -16,8 +16,23 @@ SIGNATURES: dict[str, list[type]] = {
     "fc_set_waiting": [L, L],
     "fc_convert": [P, I, P, I, L],
     "fc_large_pages": [P, L],
+    "fc_linear": [P, P, L, L, P, P, I],
+    "fc_pack": [I, P, L, L, L, P],
+    "fc_unpack_rows": [P, P, L, P],
+    "fc_attention": [P, P, P, L, L, P, L],
+    "fc_write_kv": [P, L, P, L, L, P, L, L, P, L],
+    "fc_write_latent": [P, P, L, P, L],
 }
 RESULTS: dict[str, type] = {}
+
+
+class Weight(ctypes.Structure):
+    """``fc::Weight``."""
+
+    _fields_ = [
+        ("panels", ctypes.c_void_p), ("outputs", ctypes.c_int64), ("inputs", ctypes.c_int64),
+        ("type", ctypes.c_int32), ("group", ctypes.c_int32), ("scales", ctypes.c_void_p),
+    ]  # fmt: skip
 
 
 def load(path: Path) -> ctypes.CDLL:

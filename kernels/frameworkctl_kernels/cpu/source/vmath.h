@@ -98,6 +98,8 @@ inline vf vgelu_tanh(vf x) {
   return vmul(vmul(vset(0.5f), x), vadd(vset(1.0f), vtanh(inner)));
 }
 
+inline float vfirst(vf v) { return v[0]; }
+
 // The first n < VL elements of p, zeros behind them.
 template <class T> inline vf vload_some(const T* p, int64_t n) {
   T padded[VL] = {};
