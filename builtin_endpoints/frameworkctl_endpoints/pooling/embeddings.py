@@ -17,17 +17,14 @@ from frameworkctl.interfaces import (
 )
 
 from ..replies import make_head
-from .fields import VectorFields, activate, dimensions_of, pool_item
-from .inputs import InputFields, brings_template, check_input_fields, prompts
+from .fields import activate, dimensions_of, pool_item
+from .inputs import VectorFields, brings_template, check_input_fields, prompts
 from .prefixes import prefix_of
 from .replies import VectorFormatter, prepare
 
 
-class EmbeddingRequest(InputFields, VectorFields, kw_only=True):
-    """The body of ``POST /v1/embeddings``; ``normalize`` is an older name of ``use_activation``."""
-
-    normalize: bool | None = None
-    input_type: str | None = None
+class EmbeddingRequest(VectorFields, kw_only=True):
+    """The body of ``POST /v1/embeddings``."""
 
 
 class EmbeddingsEndpoint(Endpoint):

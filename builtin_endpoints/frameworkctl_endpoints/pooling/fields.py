@@ -18,9 +18,7 @@ from frameworkctl.interfaces import (
 )
 
 from ..field_checks import asks_for_something, check_scheduling, take_request_id
-from .vectors import EmbedDtype, Endianness
 
-EncodingFormat = Literal["float", "base64", "bytes", "bytes_only"]
 UNSUPPORTED = ("media_io_kwargs", "mm_processor_kwargs")
 ALIASES = ("use_activation", "normalize", "softmax", "activation")  # of one switch, in the order in which they count
 IGNORED = ("user",)
@@ -38,15 +36,6 @@ class PoolingFields(msgspec.Struct, kw_only=True):
     cache_salt: str | None = None
     user: Any = None
     mm_processor_kwargs: Any = None
-
-
-class VectorFields(msgspec.Struct, kw_only=True):
-    """How vectors are written."""
-
-    encoding_format: EncodingFormat | None = None
-    embed_dtype: EmbedDtype | None = None
-    endianness: Endianness | None = None
-    dimensions: int | None = None
 
 
 def check_pooling_fields(request: PoolingFields, call: Call) -> None:

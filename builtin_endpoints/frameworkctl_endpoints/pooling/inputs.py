@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from frameworkctl.interfaces import Call, Prompt, ServedModel, bad
 
 from .fields import PoolingFields, check_pooling_fields
 from .prefixes import with_prefix
+from .vectors import EmbedDtype, Endianness
 
 Conversation = list[dict[str, Any]]
 Input = str | list[str | int | list[int | dict[str, Any]] | dict[str, Any]]
@@ -27,6 +28,17 @@ class InputFields(PoolingFields, kw_only=True):
     chat_template: str | None = None
     chat_template_kwargs: dict[str, Any] | None = None
     media_io_kwargs: Any = None
+
+
+class VectorFields(InputFields, kw_only=True):
+    """Which vectors, and how they are written. ``normalize`` is an older name of ``use_activation``."""
+
+    encoding_format: Literal["float", "base64", "bytes", "bytes_only"] | None = None
+    embed_dtype: EmbedDtype | None = None
+    endianness: Endianness | None = None
+    dimensions: int | None = None
+    input_type: str | None = None
+    normalize: bool | None = None
 
 
 def check_input_fields(request: InputFields, call: Call) -> None:

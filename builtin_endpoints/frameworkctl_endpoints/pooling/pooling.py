@@ -21,8 +21,8 @@ from frameworkctl.interfaces import (
 
 from ..field_checks import asks_for_something
 from ..replies import make_head
-from .fields import VectorFields, activate, cannot, dimensions_of, info_of, pool_item
-from .inputs import InputFields, brings_template, check_input_fields, prompts
+from .fields import activate, cannot, dimensions_of, info_of, pool_item
+from .inputs import VectorFields, brings_template, check_input_fields, prompts
 from .prefixes import prefix_of
 from .replies import VectorFormatter, prepare
 
@@ -31,12 +31,10 @@ REPLACED = {"score": "classify", "encode": "token_embed or token_classify"}
 EMBED_TASKS: frozenset[PoolTask] = frozenset({"embed", "token_embed"})
 
 
-class PoolingRequest(InputFields, VectorFields, kw_only=True):
+class PoolingRequest(VectorFields, kw_only=True):
     """The body of ``POST /pooling``; ``task`` null is the model's own."""
 
     task: str | None = None
-    input_type: str | None = None
-    normalize: bool | None = None
     softmax: bool | None = None
     activation: bool | None = None
     data: Any = None

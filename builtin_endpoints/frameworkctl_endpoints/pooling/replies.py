@@ -13,7 +13,7 @@ import msgspec
 from frameworkctl.interfaces import PoolFormatter, PoolOutput, Reply, RequestError, Usage, bad
 
 from ..replies import Head, usage_body
-from .fields import VectorFields
+from .inputs import VectorFields
 from .vectors import SIZES, base64, encoded, load_numpy, numbers, resolved
 
 MAX_METADATA = 32 << 10  # bytes of the header; most proxies take no more
