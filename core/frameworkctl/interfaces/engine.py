@@ -106,14 +106,19 @@ class WeightMap:
     """Which layer takes which tensor of the checkpoint. Layers add themselves when they are built."""
 
     def __init__(self) -> None:
+        self.prefix = "model."  # of the names of all but the head; files of a model that was saved without one lack it
         self._takers: dict[str, Callable[[Tensor], object]] = {}
+        self._optional: set[str] = set()
         self._ignored: set[str] = set()
 
-    def add(self, name: str, take: Callable[[Tensor], object]) -> None:
-        """``take`` is called once with the tensor called ``name``. Raises ValueError where the name is taken."""
+    def add(self, name: str, take: Callable[[Tensor], object], *, optional: bool = False) -> None:
+        """``take`` is called once with the tensor called ``name``; where that is missing it is an error, or, with
+        ``optional``, not called. Raises ValueError where the name is taken."""
         if name in self._takers:
             raise ValueError(f"two layers want the tensor {name!r}")
         self._takers[name] = take
+        if optional:
+            self._optional.add(name)
 
     def ignore(self, *names: str) -> None:
         """Tensors that a checkpoint may hold and this model does not need (a tied head, old rotary tables)."""
@@ -123,12 +128,13 @@ class WeightMap:
         waiting = dict(self._takers)
         unexpected = []
         for name, tensor in weights:
-            take = waiting.pop(name, None)
+            take = waiting.pop(name, None) or waiting.pop(self.prefix + name, None)
             if take is not None:
                 take(tensor)
             elif name not in self._ignored and not name.endswith("rotary_emb.inv_freq"):
                 unexpected.append(name)
-        return LoadReport(missing=tuple(sorted(waiting)), unexpected=tuple(sorted(unexpected)))
+        missing = sorted(waiting.keys() - self._optional)
+        return LoadReport(missing=tuple(missing), unexpected=tuple(sorted(unexpected)))
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from frameworkctl_kernels.protocol import Packed
 from torch import Tensor, nn
 
 from ..interfaces.engine import Batch, ModelContext
+from .score import Score
 
 
 def vocabulary_share(vocab_size: int, ctx: ModelContext) -> tuple[int, int, int]:
@@ -56,7 +57,10 @@ class VocabEmbedding(nn.Module):
 
 
 class Head(nn.Module):
-    """Hidden states to logits over the whole vocabulary, float32; tied to an embedding or with a weight of its own."""
+    """Hidden states to logits over the whole vocabulary, float32; tied to an embedding or with a weight of its own.
+
+    Where the model pools it is none: ``classify`` then gives classes of pooled states (see Score).
+    """
 
     def __init__(
         self,
@@ -70,6 +74,10 @@ class Head(nn.Module):
     ) -> None:
         super().__init__()
         self.ctx = ctx
+        self.score: Score | None = None
+        if ctx.pooling is not None:
+            self.score = Score(ctx, ctx.pooling, name, embedding, tied=tied, bias=bias)
+            return
         self.vocab_size = embedding.vocab_size
         self.start, self.size, self.per_rank = embedding.start, embedding.size, embedding.per_rank
         self.ops = ctx.ops("linear", dtype=ctx.dtype, out_size=self.size, in_size=hidden_size)
@@ -90,6 +98,12 @@ class Head(nn.Module):
     def _take(self, tensor: Tensor) -> None:
         own = tensor.narrow(0, self.start, self.size).to(dtype=self.ctx.dtype, device=self.ctx.device, copy=True)
         self.packed = self.ops.pack(own)
+
+    def classify(self, pooled: Tensor) -> Tensor:
+        """``[n, hidden]`` -> ``[n, labels]``, both float32; for ``Model.classify``."""
+        assert self.score is not None, "this model was built to generate"
+        out: Tensor = self.score(pooled)
+        return out
 
     def forward(self, hidden: Tensor) -> Tensor:
         """``[L, hidden]`` -> ``[L, vocab_size]`` float32."""
