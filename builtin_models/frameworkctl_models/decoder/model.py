@@ -52,12 +52,10 @@ class Layer(nn.Module):
 
 def _enter(norm: Norm | None, x: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
     """What the next block reads, and the residual stream with ``x`` in it."""
-    if residual is None:
-        return (x if norm is None else norm(x)), x
     if norm is not None:
         return norm.add(x, residual)
-    residual = residual + x
-    return residual, residual
+    stream = x if residual is None else residual + x
+    return stream, stream
 
 
 class Decoder(Model):
@@ -86,7 +84,7 @@ class Decoder(Model):
         residual: Tensor | None = None
         for layer in self.layers:
             x, residual = layer(x, residual, tables, query_scale, batch)
-        return self.norm(x) if residual is None else self.norm.add(x, residual)[0]
+        return self.norm.add(x, residual)[0]
 
     @property
     def long_after(self) -> int | None:

@@ -116,10 +116,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, residual: Tensor | None, cos_sin: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """``x`` is the last block's output and not yet in ``residual``; both ``[T, hidden]``."""
-        if residual is None:
-            x, residual = self.before_attention(x), x
-        else:
-            x, residual = self.before_attention.add(x, residual)
+        x, residual = self.before_attention.add(x, residual)
         x, residual = self.before_mlp.add(self.attention(x, cos_sin, batch), residual)
         return self.mlp(x), residual
 
@@ -150,7 +147,7 @@ class Deepseek(Model):
         residual: Tensor | None = None
         for layer in self.layers:
             x, residual = layer(x, residual, cos_sin, batch)
-        return self.norm(x) if residual is None else self.norm.add(x, residual)[0]
+        return self.norm.add(x, residual)[0]
 
     def logits(self, hidden: Tensor) -> Tensor:
         out: Tensor = self.head(hidden)

@@ -89,10 +89,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, residual: Tensor | None, batch: Batch) -> tuple[Tensor, Tensor]:
         """``x`` is the last block's output and not yet in ``residual``; both ``[T, hidden]``."""
-        if residual is None:
-            x, residual = self.before_mixer(x), x
-        else:
-            x, residual = self.before_mixer.add(x, residual)
+        x, residual = self.before_mixer.add(x, residual)
         x, residual = self.before_mlp.add(self.mixer(x, batch), residual)
         return self.mlp(x), residual
 
@@ -114,7 +111,7 @@ class Jamba(Model):
         x, residual = self.embedding.of(batch), None
         for layer in self.layers:
             x, residual = layer(x, residual, batch)
-        return self.norm(x) if residual is None else self.norm.add(x, residual)[0]
+        return self.norm.add(x, residual)[0]
 
     def logits(self, hidden: Tensor) -> Tensor:
         out: Tensor = self.head(hidden)

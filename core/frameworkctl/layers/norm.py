@@ -38,8 +38,10 @@ class RMSNorm(nn.Module):
         """Over the last axis."""
         return self.ops.rms_norm(x, self.weight, self.eps, late_cast=self.late_cast)
 
-    def add(self, x: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-        """``(norm(x + residual), x + residual)``; ``residual`` may be overwritten."""
+    def add(self, x: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
+        """``(norm(x + residual), x + residual)``, ``(norm(x), x)`` for None; ``residual`` may be overwritten."""
+        if residual is None:
+            return self(x), x
         return self.ops.add_rms_norm(x, residual, self.weight, self.eps, late_cast=self.late_cast)
 
 
@@ -87,7 +89,7 @@ class LayerNorm(nn.Module):
         """Over the last axis."""
         return self.ops.layer_norm(x, self.weight, self.bias, self.eps)
 
-    def add(self, x: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-        """``(norm(x + residual), x + residual)``; ``residual`` is overwritten."""
-        residual = residual.add_(x)
+    def add(self, x: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
+        """``(norm(x + residual), x + residual)``, ``(norm(x), x)`` for None; ``residual`` is overwritten."""
+        residual = x if residual is None else residual.add_(x)
         return self(residual), residual
