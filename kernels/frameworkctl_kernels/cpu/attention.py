@@ -157,7 +157,9 @@ class CompiledAttention:
         scale: float,
         window: int | None = None,
         softcap: float | None = None,
+        bias: Tensor | None = None,
     ) -> Tensor:
+        assert bias is None, "supports() said no"
         key, value = _rows(key), _rows(value)
         facts = (query.shape[1], key.shape[1:], value.shape[2], query.dtype, scale, window, softcap)
         call = self._both_ways.get(facts)

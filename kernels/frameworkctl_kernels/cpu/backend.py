@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from ..protocol import BackendUnavailable
@@ -28,3 +30,8 @@ class CpuBackend(CompiledAttention, CompiledLinear, ReferenceBackend):
             raise BackendUnavailable(f"the backend cpu computes on processors, not on {device}")
         self.kernels = kernels()
         self.kernels.fc_set_threads(torch.get_num_threads())
+
+    def supports(self, op: str, **facts: Any) -> str | None:
+        if op == "varlen_attention" and facts.get("biased"):
+            return "there is no compiled attention with a bias for distances"
+        return super().supports(op, **facts)
