@@ -36,6 +36,7 @@ COMPILERS = ("g++", "clang++", "c++")
 NEEDED = frozenset({"avx2", "fma", "f16c"})
 TIMEOUT = 300.0  # seconds for one file
 LIBRARY = "kernels.so"
+SELFTEST = ("-P", "-m", "frameworkctl_kernels.cpu.selftest")  # what Python runs, with the library's path
 
 
 def library() -> Path:
@@ -136,7 +137,7 @@ def _make(sources: list[Path], compiler: list[str], arch: str, folder: Path, key
         made.mkdir()
         library = str(made / LIBRARY)
         _run([*compiler, "-shared", "-pthread", *map(str, objects), "-o", library], "linking")
-        _run([sys.executable, "-P", "-m", "frameworkctl_kernels.cpu.selftest", library], "their test")
+        _run([sys.executable, *SELFTEST, library], "their test")
         made.rename(folder / key)
     log.info("compiled the CPU kernels in %.1f s", time.monotonic() - started)
 

@@ -56,7 +56,25 @@ def check_conversion(kernels: Kernels) -> None:
     check("conversion from bfloat16", back, from_bf16(bf), 0.0)
 
 
-CHECKS: list[Callable[[Kernels], None]] = [check_conversion]
+def check_linear(kernels: Kernels) -> None:
+    """Packed products in every type, at row counts that take every form of the inner loop."""
+    random = np.random.default_rng(0)
+    outputs, inputs = 75, 131
+    wide = random.standard_normal((outputs, inputs)).astype(np.float32)
+    bias = random.standard_normal(outputs).astype(np.float32)
+    for type_, cast, back in ((F32, np.float32, np.float32), (F16, np.float16, np.float32), (BF16, to_bf16, from_bf16)):
+        w, b = cast(wide), cast(bias)
+        panels = np.zeros(96 * (inputs + 1) * 4, np.uint8)
+        kernels.fc_pack(type_, address(w), inputs, outputs, inputs, address(panels))
+        weight = library.Weight(address(panels), outputs, inputs, type_, 0, None)
+        for rows in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 25):
+            x = cast(random.standard_normal((rows, inputs)).astype(np.float32))
+            out = np.zeros((rows, outputs), np.float32)
+            kernels.fc_linear(ctypes.addressof(weight), address(x), inputs, rows, address(b), address(out), F32)
+            check("linear", out, back(x).astype(np.float64) @ back(w).astype(np.float64).T + back(b), 1e-5)
+
+
+CHECKS: list[Callable[[Kernels], None]] = [check_conversion, check_linear]
 
 
 def main(path: str) -> int:

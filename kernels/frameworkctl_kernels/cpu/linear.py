@@ -1,0 +1,97 @@
+"""Linear layers over weights packed into panels of 32 columns: one form for every number of rows."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..protocol import Packed
+from ..reference.linear import PlainWeight, pack
+from .library import Weight, kernels
+from .memory import Arena
+
+PANEL = 32
+TYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
+STEPS = {torch.float32: 1, torch.bfloat16: 2, torch.float16: 1}  # values of K that stand side by side
+
+
+class PackedWeight:
+    """A weight ``[N, K]`` as panels ``[ceil(N / 32)][ceil(K / s)][32][s]``, s 2 for bfloat16 and 1 else."""
+
+    __slots__ = ("_address", "_call", "_panels", "_weight", "dtype", "shape")
+
+    def __init__(self, weight: Tensor, arena: Arena) -> None:
+        outputs, inputs = weight.shape
+        self.shape, self.dtype = (outputs, inputs), weight.dtype
+        steps = STEPS[weight.dtype]
+        if weight.stride(1) != 1:
+            weight = weight.contiguous()
+        padded = -(-outputs // PANEL) * PANEL * -(-inputs // steps) * steps
+        self._panels = arena.take(padded * weight.element_size())
+        library = kernels()
+        library.fc_pack(
+            TYPES[weight.dtype], weight.data_ptr(), weight.stride(0), outputs, inputs, self._panels.data_ptr()
+        )
+        self._weight = Weight(self._panels.data_ptr(), outputs, inputs, TYPES[weight.dtype], 0, None)
+        self._address = ctypes.addressof(self._weight)
+        self._call: Any = library.fc_linear
+
+    def linear(self, x: Tensor, bias: Tensor | None, out: Tensor | None) -> Tensor:
+        """``x [..., K]`` -> ``[..., N]``; ``out`` is contiguous, of the weight's type or float32.
+
+        Raises:
+            ValueError: a size or a type that is not the weight's.
+        """
+        shape = x.shape
+        outputs, inputs = self.shape
+        if x.dtype is not self.dtype or shape[-1] != inputs or (bias is not None and bias.dtype is not self.dtype):
+            raise ValueError(
+                f"a weight {outputs} x {inputs} of {self.dtype} cannot take {tuple(shape)} of {x.dtype}"
+                f"{'' if bias is None else f' and a bias of {bias.dtype}'}"
+            )
+        if len(shape) != 2:
+            return self.linear(x.reshape(-1, inputs), bias, out).view(*shape[:-1], outputs)
+        stride, step = x.stride()
+        if step != 1:
+            x, stride = x.contiguous(), inputs
+        if out is None:
+            out, type_ = torch.empty(shape[0], outputs, dtype=self.dtype), self._weight.type
+        else:
+            type_ = TYPES[out.dtype]
+        self._call(
+            self._address, x.data_ptr(), stride, shape[0], None if bias is None else bias.data_ptr(), out.data_ptr(),
+            type_,
+        )  # fmt: skip
+        return out
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """``ids [...]`` int64 -> ``[..., K]``, the weight's rows as they were before packing."""
+        flat = ids.reshape(-1).contiguous()
+        out = torch.empty((*ids.shape, self.shape[1]), dtype=self.dtype)
+        kernels().fc_unpack_rows(self._address, flat.data_ptr(), flat.numel(), out.data_ptr())
+        return out
+
+
+class CompiledLinear:
+    """The linear side of the backend."""
+
+    def __init__(self) -> None:
+        self._arena = Arena()
+
+    def computes_fast(self, dtype: torch.dtype) -> bool:
+        return dtype in TYPES  # in float32 at worst, and half the memory to read
+
+    def pack(self, weight: Tensor, fmt: str = "plain") -> Packed:
+        if fmt != "plain":
+            raise ValueError(f"the cpu backend has no weight format {fmt!r}")
+        return PackedWeight(weight, self._arena) if weight.dtype in TYPES else pack(weight)
+
+    def linear(self, x: Tensor, packed: Packed, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+        if isinstance(packed, PackedWeight):
+            return packed.linear(x, bias, out)
+        assert isinstance(packed, PlainWeight)
+        result = packed.linear(x, bias)
+        return result if out is None else out.copy_(result)
