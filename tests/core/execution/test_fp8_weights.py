@@ -12,9 +12,9 @@ import torch
 from frameworkctl.errors import ConfigError
 from frameworkctl.execution.fp8 import SCALE, expanded
 from frameworkctl.params import SamplingParams
+from frameworkctl.testing import InProcessEngine
 from safetensors.torch import load_file, save_file
 from support.checkpoints import VOCAB, build_model, make_checkpoint
-from support.inprocess import InProcessEngine
 from torch import Tensor
 
 GREEDY = SamplingParams(max_tokens=24, temperature=0.0, ignore_eos=True)

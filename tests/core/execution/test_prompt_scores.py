@@ -10,8 +10,8 @@ import torch
 from frameworkctl.params import SamplingParams
 from frameworkctl.scheduling.plan import PromptScores
 from frameworkctl.scheduling.sequence import Sequence
+from frameworkctl.testing import InProcessEngine
 from support.checkpoints import VOCAB
-from support.inprocess import InProcessEngine
 
 TOP = 5
 PARAMS = SamplingParams(max_tokens=3, temperature=0.0, ignore_eos=True, prompt_logprobs=TOP)

@@ -241,7 +241,7 @@ def test_logprobs_are_raw_and_exact() -> None:
 
 
 def test_seeded_request_is_the_same_alone_in_a_batch_and_after_preemption(checkpoints: dict[str, Path]) -> None:
-    from support.inprocess import InProcessEngine
+    from frameworkctl.testing import InProcessEngine
 
     folder = checkpoints["llama"]
     params = SamplingParams(max_tokens=40, temperature=1.2, top_p=0.95, seed=42, ignore_eos=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from frameworkctl.params import SamplingParams
+from frameworkctl.testing import InProcessEngine
 from support.checkpoints import FAMILIES, VOCAB
-from support.inprocess import InProcessEngine
 from support.watch import Watch, watched
 
 GREEDY = SamplingParams(max_tokens=60, temperature=0.0, ignore_eos=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from frameworkctl.params import SamplingParams
 from frameworkctl.scheduling.policies import Priority
-from support.inprocess import InProcessEngine
+from frameworkctl.testing import InProcessEngine
 
 PARAMS = SamplingParams(max_tokens=4, temperature=0.0, ignore_eos=True)
 

@@ -12,7 +12,7 @@ from frameworkctl.interfaces import Constraint
 from frameworkctl.params import Grammar, SamplingParams
 from frameworkctl.scheduling.sequence import Status
 from frameworkctl.structured.plugin import prepare
-from support.inprocess import InProcessEngine
+from frameworkctl.testing import InProcessEngine
 from tokenizers import Tokenizer
 
 EOS = 2

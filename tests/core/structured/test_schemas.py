@@ -12,9 +12,9 @@ import pytest
 from frameworkctl.interfaces import Constraint
 from frameworkctl.params import Grammar, SamplingParams
 from frameworkctl.structured.plugin import prepare
+from frameworkctl.testing import InProcessEngine
 from jsonschema import Draft202012Validator
 from support.checkpoints import VOCAB
-from support.inprocess import InProcessEngine
 from support.schemas import HAND, generate
 from tokenizers import Tokenizer
 
