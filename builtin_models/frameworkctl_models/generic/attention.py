@@ -19,13 +19,8 @@ class PagedAttention:
     def __init__(
         self, ctx: ModelContext, heads: int, kv_heads: int, key_width: int, value_width: int, call: Call
     ) -> None:
-        self.kv_heads, self.width, self.value_width, self.dtype = (
-            kv_heads,
-            max(key_width, value_width),
-            value_width,
-            ctx.dtype,
-        )
-        self.window = call.window
+        self.kv_heads, self.dtype, self.window = kv_heads, ctx.dtype, call.window
+        self.width, self.value_width = max(key_width, value_width), value_width
         self.cache_layer = CacheLayer("full" if call.window is None else "window", kv_heads, self.width, call.window)
         self.ops = ctx.ops(
             "attention", dtype=ctx.dtype, heads=heads, kv_heads=kv_heads, head_dim=self.width, window=call.window,
