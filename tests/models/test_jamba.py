@@ -12,12 +12,12 @@ import pytest
 import torch
 from frameworkctl.errors import ConfigError
 from frameworkctl.frontend.checkpoint import read_checkpoint
-from frameworkctl.params import SamplingParams
 from frameworkctl.testing import InProcessEngine, Parity, randomize
-from frameworkctl.testing.parity import GREEDY, compare, oracle, prompts
+from frameworkctl.testing.parity import GREEDY, compare, prompts
 from frameworkctl_models.jamba.config import jamba_config
 from frameworkctl_models.jamba.plugin import describe
-from support.ranks import generate_on_ranks
+from support.ranks import check_two_ranks
+from support.rounding import run_in_bfloat16
 from support.watch import watched
 
 pytest_plugins = ["frameworkctl.testing.fixtures"]
@@ -70,26 +70,11 @@ def test_variants(changes: dict[str, Any], tmp_path: Path) -> None:
 
 def test_two_ranks_compute_the_same(checkpoint: Path, tmp_path: Path) -> None:
     """Each rank has half of the mixers' channels, of their states, and of the heads and experts' columns."""
-    single = InProcessEngine(checkpoint)
-    given = prompts(single, (5, 40))
-    want = single.generate(given, GREEDY)
-    for outputs, logits in generate_on_ranks(checkpoint, given, GREEDY.max_tokens, ranks=2, store=tmp_path / "store"):
-        assert outputs == want
-        for number, prompt in enumerate(given, start=1):
-            with torch.no_grad():
-                whole = oracle(checkpoint)(torch.tensor([prompt + want[number - 1]])).logits[0, len(prompt) - 1 : -1]
-            assert (logits[number] - whole).abs().max() < 1e-3
+    check_two_ranks(checkpoint, (5, 40), tmp_path / "store")
 
 
 def test_bfloat16_keeps_its_state_in_float32(tmp_path: Path) -> None:
-    folder = make(tmp_path, torch.bfloat16)
-    engine = InProcessEngine(folder, dtype="bfloat16")
-    engine.record_logits = True
-    given = prompts(engine, (40,))
-    engine.generate(given, SamplingParams(max_tokens=1, temperature=0.0))
-    with torch.no_grad():
-        want = oracle(folder)(torch.tensor(given)).logits[0, -1]
-    assert torch.nn.functional.cosine_similarity(engine.logits[1][0], want, dim=0) > 0.98
+    engine = run_in_bfloat16(make(tmp_path, torch.bfloat16))
     mixer = engine.runner.model.layers[0].mixer
     assert mixer.scan_state.dtype == mixer.conv_state.dtype == torch.float32
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
-from frameworkctl.params import SamplingParams
-from frameworkctl.testing import InProcessEngine, Parity
-from frameworkctl.testing.parity import GREEDY, TOKENS, oracle, prompts
+from frameworkctl.testing import Parity
 from support.checkpoints import FAMILIES, make_checkpoint
-from support.ranks import generate_on_ranks
+from support.ranks import check_two_ranks
+from support.rounding import run_in_bfloat16
 
 pytest_plugins = ["frameworkctl.testing.fixtures"]
 
@@ -28,17 +26,7 @@ def test_parity(parity: Parity, overlap: bool) -> None:
 
 def test_two_ranks_compute_the_same(checkpoint: Path, tmp_path: Path) -> None:
     """Two gloo processes with half of the heads and half of the MLP each, driven by the same plans."""
-    single = InProcessEngine(checkpoint)
-    given = prompts(single, (5, 40, 17))
-    want = single.generate(given, GREEDY)
-    results = generate_on_ranks(checkpoint, given, TOKENS, ranks=2, store=tmp_path / "store")
-    for outputs, logits in results:
-        assert outputs == want
-        for number, prompt in enumerate(given, start=1):
-            with torch.no_grad():
-                both = torch.tensor([prompt + want[number - 1]])
-                reference = oracle(checkpoint)(both).logits[0, len(prompt) - 1 : -1]
-            assert (logits[number] - reference).abs().max() < 1e-3
+    check_two_ranks(checkpoint, (5, 40, 17), tmp_path / "store")
 
 
 def test_bf16_sharded_checkpoint(tmp_path: Path) -> None:
@@ -50,11 +38,4 @@ def test_bf16_sharded_checkpoint(tmp_path: Path) -> None:
 
 def test_bf16_arithmetic_is_close(tmp_path: Path) -> None:
     """In bfloat16 itself the first token's logits stay near those of float32."""
-    folder = make_checkpoint("gemma2", tmp_path, dtype="bfloat16")
-    engine = InProcessEngine(folder, dtype="bfloat16")
-    engine.record_logits = True
-    given = prompts(engine, (40,))
-    engine.generate(given, SamplingParams(max_tokens=1, temperature=0.0))
-    with torch.no_grad():
-        want = oracle(folder)(torch.tensor(given)).logits[0, -1]
-    assert torch.nn.functional.cosine_similarity(engine.logits[1][0], want, dim=0) > 0.98
+    run_in_bfloat16(make_checkpoint("gemma2", tmp_path, dtype="bfloat16"))

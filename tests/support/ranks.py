@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from frameworkctl.testing import InProcessEngine
+from frameworkctl.testing.parity import GREEDY, oracle, prompts
 from torch import Tensor
 
 
@@ -28,11 +31,24 @@ class GlooWorld:
         return torch.cat(parts, dim=-1)
 
 
+def check_two_ranks(folder: Path, lengths: Sequence[int], store: Path) -> None:
+    """Both ranks' tokens are those of one engine alone, and their logits transformers', for prompts of ``lengths``."""
+    single = InProcessEngine(folder)
+    given = prompts(single, lengths)
+    want = single.generate(given, GREEDY)
+    for outputs, logits in generate_on_ranks(folder, given, ranks=2, store=store):
+        assert outputs == want
+        for number, (prompt, output) in enumerate(zip(given, want, strict=True), start=1):
+            with torch.no_grad():
+                reference = oracle(folder)(torch.tensor([prompt + output])).logits[0, len(prompt) - 1 : -1]
+            assert (logits[number] - reference).abs().max() < 1e-3
+
+
 def generate_on_ranks(
-    folder: Path, prompts: list[list[int]], tokens: int, *, ranks: int, store: Path
+    folder: Path, given: list[list[int]], *, ranks: int, store: Path
 ) -> list[tuple[list[list[int]], dict[int, Tensor]]]:
     """Greedy outputs and logits (by sequence) of every rank."""
-    torch.save((str(folder), prompts, tokens), f"{store}.in")
+    torch.save((str(folder), given), f"{store}.in")
     processes = [
         subprocess.Popen([sys.executable, __file__, str(rank), str(ranks), str(store)]) for rank in range(ranks)
     ]
@@ -41,17 +57,12 @@ def generate_on_ranks(
 
 
 def main(rank: int, size: int, store: str) -> None:
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-    from frameworkctl.params import SamplingParams
-
-    from support.inprocess import InProcessEngine
-
     torch.set_num_threads(1)
     dist.init_process_group("gloo", store=dist.FileStore(store, size), rank=rank, world_size=size)
-    folder, prompts, tokens = torch.load(f"{store}.in")
+    folder, given = torch.load(f"{store}.in")
     engine = InProcessEngine(folder, world=GlooWorld(rank, size))
     engine.record_logits = True
-    outputs = engine.generate(prompts, SamplingParams(max_tokens=tokens, temperature=0.0, ignore_eos=True))
+    outputs = engine.generate(given, GREEDY)
     logits = {number: torch.stack(rows) for number, rows in engine.logits.items()}
     torch.save((outputs, logits), f"{store}.out{rank}")
     dist.destroy_process_group()
