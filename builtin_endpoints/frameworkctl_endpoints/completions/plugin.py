@@ -45,6 +45,7 @@ class CompletionsEndpoint(Endpoint):
 
     family: ClassVar[str] = "completions"
     tasks: ClassVar[frozenset[str]] = frozenset({"generate"})
+    renders_fast: ClassVar[bool] = True
     routes: ClassVar[tuple[Route, ...]] = (
         Route(method="POST", path="/v1/completions", request=CompletionRequest, summary="Continue prompts"),
     )

@@ -307,6 +307,7 @@ class Endpoint:
     api_version: ClassVar[int] = API_VERSION
     routes: ClassVar[tuple[Route, ...]]
     tasks: ClassVar[frozenset[str]] = frozenset()  # the model must offer one of these
+    renders_fast: ClassVar[bool] = False  # what ``render`` does for a small body is not worth a thread
 
     def parse(self, call: Call) -> Any:
         """The body as the route's Struct (lax: ``"5"`` is 5). Runs on the event loop (a large body: in a worker

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable, Mapping
 
-from litestar import HttpMethod, Litestar, Request, Response
-from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler
+from litestar import Litestar, Request, Response
+from litestar.exceptions import HTTPException, MethodNotAllowedException
+from litestar.handlers import ASGIRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import RequestError
-from ..interfaces.endpoint import Route
-from . import docs, openapi
+from ..interfaces.endpoint import Endpoint, Route
+from . import docs, openapi, wire
 from .auth import KeyRing
 from .gate import Gate
 from .handler import RouteHandler
@@ -33,7 +34,7 @@ def build_app(service: Service) -> ASGIApp:
     sockets = [(e, r) for e, r in pairs if r.websocket]
     app = Litestar(
         [
-            *(_http_handler(RouteHandler(e, r, service), r) for e, r in http),
+            *(_http_handler(path, methods) for path, methods in _by_path(http, service).items()),
             *(socket_handler(e, r, service) for e, r in sockets),
         ],
         openapi_config=None,
@@ -49,24 +50,31 @@ def build_app(service: Service) -> ASGIApp:
     )
 
 
-def _http_handler(handler: RouteHandler, route: Route) -> HTTPRouteHandler:
-    async def respond(request: Request) -> ASGIApp:  # type: ignore[type-arg]
-        return _AsApp(handler)
+def _by_path(routes: Iterable[tuple[Endpoint, Route]], service: Service) -> dict[str, dict[str, RouteHandler]]:
+    """Path as the router takes it -> method -> handler."""
+    found: dict[str, dict[str, RouteHandler]] = {}
+    for endpoint, route in routes:
+        path = _PARAMETER.sub(lambda m: f"{{{m[1]}:{m[2] or 'str'}}}", route.path)
+        found.setdefault(path, {})[route.method] = RouteHandler(endpoint, route, service)
+    return found
 
-    path = _PARAMETER.sub(lambda m: f"{{{m[1]}:{m[2] or 'str'}}}", route.path)
-    return HTTPRouteHandler(path, http_method=HttpMethod(route.method), status_code=200)(respond)
 
+def _http_handler(path: str, methods: Mapping[str, RouteHandler]) -> ASGIRouteHandler:
+    """Ours read and write the connection themselves: of the framework's handlers, the one that does least."""
+    allow = {"allow": ", ".join(sorted([*methods, "OPTIONS"]))}
 
-class _AsApp:
-    """Litestar sends what a handler returns; ours writes to the connection itself."""
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        method = str(scope.get("method"))
+        handler = methods.get(method)
+        if handler is not None:
+            await handler(scope, receive, send)
+        elif method == "OPTIONS":
+            await wire.send_start(send, 204, allow)
+            await wire.send_body(send, b"")
+        else:
+            raise MethodNotAllowedException(headers=allow)
 
-    __slots__ = ("_handler",)
-
-    def __init__(self, handler: RouteHandler) -> None:
-        self._handler = handler
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._handler(scope, receive, send)
+    return ASGIRouteHandler(path, copy_scope=False)(respond)
 
 
 def _http_error(request: Request, exc: HTTPException) -> Response:  # type: ignore[type-arg]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import random
 from typing import Any
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,6 +12,7 @@ from . import wire
 from .auth import KeyRing
 
 MAX_REQUEST_ID = 256
+_random = random.Random()  # ids need to be unlike, not secret: no system call for each
 
 
 class Gate:
@@ -33,7 +34,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = wire.header_map(scope["headers"])
-        request_id = _clean(headers.get("x-request-id")) or uuid.uuid4().hex
+        request_id = _clean(headers.get("x-request-id")) or f"{_random.getrandbits(128):032x}"
         state: Any = scope.setdefault("state", {})
         state["headers"], state["request_id"] = headers, request_id
         if scope["type"] == "websocket":  # type: ignore[comparison-overlap]

@@ -28,9 +28,8 @@ class Disconnected(Exception):
 
 async def read_body(receive: Receive, limit: int, declared: str | None) -> bytes:
     """The whole body. Raises RequestError 413 beyond ``limit`` bytes, Disconnected when the client leaves."""
-    too_large = RequestError(f"The body is larger than {limit} bytes.", status=413, code="body_too_large")
     if declared is not None and declared.isdigit() and int(declared) > limit:
-        raise too_large
+        raise _too_large(limit)
     parts, size = [], 0
     while True:
         message: Any = await receive()
@@ -39,10 +38,14 @@ async def read_body(receive: Receive, limit: int, declared: str | None) -> bytes
         body = message.get("body", b"")
         size += len(body)
         if size > limit:
-            raise too_large
+            raise _too_large(limit)
         parts.append(body)
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError(f"The body is larger than {limit} bytes.", status=413, code="body_too_large")
 
 
 class RouteHandler:
@@ -92,21 +95,27 @@ class RouteHandler:
         )  # fmt: skip
 
     async def _until_disconnect(self, answer: Any, receive: Receive) -> None:
-        """Run the answer; cancel it when the client leaves. Raises Disconnected then, else what the answer raises."""
-        task = asyncio.ensure_future(answer)
-        watch = asyncio.ensure_future(_disconnect(receive))
+        """Await the answer; cancel it when the client leaves. Raises Disconnected then, else what the answer raises."""
+        task = asyncio.current_task()
+        assert task is not None
+        gone = False
+
+        async def watch() -> None:
+            nonlocal gone
+            await _disconnect(receive)
+            gone = True
+            task.cancel()
+
+        watching = asyncio.create_task(watch())
         try:
-            await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                task.cancel()
-                await asyncio.wait((task,))
-            if task.cancelled():
-                raise Disconnected
-            task.result()
+            await answer
+        except asyncio.CancelledError:
+            if not gone:
+                raise
+            task.uncancel()
+            raise Disconnected from None
         finally:
-            watch.cancel()
-            if not task.done():
-                task.cancel()
+            watching.cancel()
 
     async def _answer(self, call: Call, engine: CallScope, send: Send, outcome: _Outcome) -> None:
         try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
+from collections import deque
 from typing import Any
 
 from ..plugins import PluginHost, tracing
@@ -13,6 +13,7 @@ log = logging.getLogger("frameworkctl.plugins")
 
 HOOKS = ("request_received", "request_finished", "engine_started", "engine_failed")
 MOST_WAITING = 10_000  # events; beyond, new ones are dropped and counted
+PAUSE = 0.02  # seconds: waking a thread for every event would cost the event loop more than the event
 
 
 class Observers:
@@ -20,7 +21,9 @@ class Observers:
 
     def __init__(self, host: PluginHost) -> None:
         self._calls = {name: list(reversed(getattr(host.hooks, name).get_hookimpls())) for name in HOOKS}
-        self._queue: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
+        self._waiting: deque[tuple[str, Any]] = deque()
+        self._awake = threading.Event()
+        self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self.dropped = 0
 
@@ -33,8 +36,10 @@ class Observers:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, daemon=True, name="observers")
             self._thread.start()
-        if self._queue.qsize() < MOST_WAITING:
-            self._queue.put((hook, event))
+        if len(self._waiting) < MOST_WAITING:
+            self._waiting.append((hook, event))
+            if not self._awake.is_set():
+                self._awake.set()
             return
         self.dropped += 1
         if self.dropped == 1:
@@ -44,15 +49,24 @@ class Observers:
         """Let what is queued be told, for at most ``timeout`` seconds."""
         if self._thread is None:
             return
-        self._queue.put(None)
+        self._closed.set()
+        self._awake.set()
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        while (item := self._queue.get()) is not None:
-            hook, event = item
-            for implementation in self._calls[hook]:
-                try:
-                    with tracing.span(hook, implementation.plugin_name):
-                        implementation.function(*[event for _ in implementation.argnames])
-                except BaseException:  # SystemExit too: it must not end the thread for the others
-                    log.exception("%s of %s failed", hook, implementation.plugin_name)
+        while not self._closed.is_set() or self._waiting:
+            self._awake.wait()
+            while self._waiting:
+                self._call(*self._waiting.popleft())
+            self._closed.wait(PAUSE)
+            self._awake.clear()
+            if self._waiting or self._closed.is_set():
+                self._awake.set()
+
+    def _call(self, hook: str, event: Any) -> None:
+        for implementation in self._calls[hook]:
+            try:
+                with tracing.span(hook, implementation.plugin_name):
+                    implementation.function(*[event for _ in implementation.argnames])
+            except BaseException:  # SystemExit too: it must not end the thread for the others
+                log.exception("%s of %s failed", hook, implementation.plugin_name)
