@@ -10,6 +10,7 @@ from frameworkctl.interfaces import Checkpoint, ConfigError, ModelInfo, ModelSpe
 if TYPE_CHECKING:
     from frameworkctl.interfaces.engine import Batch, Model, ModelContext
     from torch import Tensor
+    from torch.nn import ModuleDict
 
 
 @hookimpl
@@ -20,7 +21,7 @@ def register_models(register: Register[ModelSpec]) -> None:
 def describe(checkpoint: Checkpoint) -> ModelInfo:
     """What the server checks requests with. Raises ConfigError."""
     c = checkpoint.config
-    eos = (checkpoint.generation_config or c).get("eos_token_id")
+    eos = checkpoint.generation_config.get("eos_token_id", c.get("eos_token_id"))
     try:
         return ModelInfo(
             architecture="GPTNeoXForCausalLM",
@@ -44,84 +45,75 @@ def rope_of(config: Mapping[str, Any]) -> dict[str, Any]:
     return rope
 
 
-def build(config: Mapping[str, Any], ctx: ModelContext) -> Model:
-    """The model, in an engine. Torch is imported in here, because the server imports this file too."""
-    from frameworkctl.interfaces.engine import Model
-    from frameworkctl.layers import (
-        Activation,
-        Attention,
-        ColumnLinear,
-        Head,
-        LayerNorm,
-        RotaryTable,
-        RowLinear,
-        VocabEmbedding,
-    )
+def layer_of(config: Mapping[str, Any], ctx: ModelContext, name: str) -> ModuleDict:
+    """One layer's parts; each loads the tensors that are named here."""
+    from frameworkctl.layers import Activation, Attention, ColumnLinear, LayerNorm, RowLinear
     from torch import nn
 
     hidden, inner, heads = config["hidden_size"], config["intermediate_size"], config["num_attention_heads"]
-    head_dim, bias, eps = hidden // heads, config.get("attention_bias", True), config.get("layer_norm_eps", 1e-5)
-    if heads % ctx.world.size:
-        raise ValueError(f"{heads} attention heads cannot be split over {ctx.world.size} ranks")
-
-    class SelfAttention(nn.Module):
-        """Query, key and value of a head lie together, so that a share of the rows is a share of the heads."""
-
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self.heads = heads // ctx.world.size
-            self.qkv = ColumnLinear(ctx, f"{name}.query_key_value", hidden, 3 * hidden, bias=bias)
-            self.attention = Attention(ctx, self.heads, self.heads, head_dim, scale=head_dim**-0.5)
-            self.output = RowLinear(ctx, f"{name}.dense", hidden, hidden, bias=bias)
-            self.rotary = ctx.ops("rotary", dtype=ctx.dtype, head_dim=head_dim)
-            ctx.weights.ignore(f"{name}.bias", f"{name}.masked_bias")  # masks that old checkpoints carry
-
-        def forward(self, x: Tensor, cos_sin: Tensor, batch: Batch) -> Tensor:
-            by_head = self.qkv(x).view(-1, self.heads, 3, head_dim)
-            rows = by_head.transpose(1, 2).reshape(-1, 3 * self.heads, head_dim)  # queries, keys, values
-            self.rotary.rotary(rows[:, : 2 * self.heads], cos_sin)
-            q, k, v = rows.chunk(3, dim=1)
-            out: Tensor = self.output(self.attention(q, k, v, batch))
-            return out
-
-    class Block(nn.Module):
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self.before_attention = LayerNorm(ctx, f"{name}.input_layernorm", hidden, eps)
-            self.before_mlp = LayerNorm(ctx, f"{name}.post_attention_layernorm", hidden, eps)
-            self.attention = SelfAttention(f"{name}.attention")
-            self.mlp = nn.Sequential(
+    bias, eps = config.get("attention_bias", True), config.get("layer_norm_eps", 1e-5)
+    own, head_dim = heads // ctx.world.size, hidden // heads
+    ctx.weights.ignore(f"{name}.attention.bias", f"{name}.attention.masked_bias")  # masks that old checkpoints carry
+    return nn.ModuleDict(
+        {
+            "before_attention": LayerNorm(ctx, f"{name}.input_layernorm", hidden, eps),
+            "qkv": ColumnLinear(ctx, f"{name}.attention.query_key_value", hidden, 3 * hidden, bias=bias),
+            "attention": Attention(ctx, own, own, head_dim, scale=head_dim**-0.5),
+            "output": RowLinear(ctx, f"{name}.attention.dense", hidden, hidden, bias=bias),
+            "before_mlp": LayerNorm(ctx, f"{name}.post_attention_layernorm", hidden, eps),
+            "mlp": nn.Sequential(
                 ColumnLinear(ctx, f"{name}.mlp.dense_h_to_4h", hidden, inner, bias=True),
                 Activation(config.get("hidden_act", "gelu")),
                 RowLinear(ctx, f"{name}.mlp.dense_4h_to_h", inner, hidden, bias=True),
-            )
-            self.parallel = config.get("use_parallel_residual", True)
+            ),
+        }
+    )
 
-        def forward(self, x: Tensor, cos_sin: Tensor, batch: Batch) -> Tensor:
-            attended = x + self.attention(self.before_attention(x), cos_sin, batch)
-            out: Tensor = attended + self.mlp(self.before_mlp(x if self.parallel else attended))
-            return out
+
+def build(config: Mapping[str, Any], ctx: ModelContext) -> Model:
+    """The model, in an engine. Functions import what needs torch, because the server imports this file too."""
+    from frameworkctl.interfaces.engine import Model
+    from frameworkctl.layers import Head, LayerNorm, RotaryTable, VocabEmbedding
+    from torch import nn
+
+    hidden, heads, rope = config["hidden_size"], config["num_attention_heads"], rope_of(config)
+    if heads % ctx.world.size:
+        raise ValueError(f"{heads} attention heads cannot be split over {ctx.world.size} ranks")
+    head_dim, parallel = hidden // heads, config.get("use_parallel_residual", True)
 
     class GPTNeoX(Model):
         takes_embeds = True
 
         def __init__(self) -> None:
             super().__init__(config, ctx)
-            rope, vocab = rope_of(config), config["vocab_size"]
-            self.embedding = VocabEmbedding(ctx, "gpt_neox.embed_in", vocab, hidden)
-            self.blocks = nn.ModuleList(Block(f"gpt_neox.layers.{i}") for i in range(config["num_hidden_layers"]))
-            self.norm = LayerNorm(ctx, "gpt_neox.final_layer_norm", hidden, eps)
+            self.embedding = VocabEmbedding(ctx, "gpt_neox.embed_in", config["vocab_size"], hidden)
+            names = [f"gpt_neox.layers.{i}" for i in range(config["num_hidden_layers"])]
+            self.layers: Any = nn.ModuleList(layer_of(config, ctx, name) for name in names)
+            self.norm = LayerNorm(ctx, "gpt_neox.final_layer_norm", hidden, config.get("layer_norm_eps", 1e-5))
             self.head = Head(ctx, "embed_out", self.embedding, hidden, tied=config.get("tie_word_embeddings", False))
             turned = int(head_dim * rope["partial_rotary_factor"])
             self.rotary = RotaryTable(ctx, rope, turned, config["max_position_embeddings"])
+            self.rotary_ops = ctx.ops("rotary", dtype=ctx.dtype, head_dim=head_dim)
 
         def forward(self, batch: Batch) -> Tensor:
             x, cos_sin = self.embedding.of(batch), self.rotary.at(batch.positions)
-            for block in self.blocks:
-                x = block(x, cos_sin, batch)
-            return self.norm(x)
+            for layer in self.layers:
+                attended = x + self.attend(layer, layer["before_attention"](x), cos_sin, batch)
+                x = attended + layer["mlp"](layer["before_mlp"](x if parallel else attended))
+            out: Tensor = self.norm(x)
+            return out
+
+        def attend(self, layer: ModuleDict, x: Tensor, cos_sin: Tensor, batch: Batch) -> Tensor:
+            """A head's query, key and value lie together, so that a share of the rows is one of the heads."""
+            by_head = layer["qkv"](x).view(len(x), -1, 3, head_dim)
+            rows = by_head.transpose(1, 2).flatten(1, 2)  # [T, 3 H, D]: queries, keys, values
+            q, k, v = rows.chunk(3, dim=1)
+            self.rotary_ops.rotary(rows[:, : 2 * q.shape[1]], cos_sin)
+            out: Tensor = layer["output"](layer["attention"](q, k, v, batch))
+            return out
 
         def logits(self, hidden: Tensor) -> Tensor:
-            return self.head(hidden)
+            out: Tensor = self.head(hidden)
+            return out
 
     return GPTNeoX()
