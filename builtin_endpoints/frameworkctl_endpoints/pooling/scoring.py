@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import msgspec
 from frameworkctl.interfaces import Call, PoolItem, PoolOutput, PoolParams, PoolTask, ServedModel, Work, bad
 
 from .fields import PoolingFields, activate, cannot, check_pooling_fields, info_of, pool_item
@@ -141,8 +140,7 @@ def _cross_items(request: ScoreFields, pairs: list[tuple[str, str]], model: Serv
             pairs, truncate=request.truncate_prompt_tokens, truncation_side=request.truncation_side,
             max_query=most_query, max_doc=most_doc,
         )  # fmt: skip
-        replace = msgspec.structs.replace
-        return [pool_item(request, prompt, replace(params, second=second)) for prompt, second in encoded]
+        return [pool_item(request, prompt, params.at(second)) for prompt, second in encoded]
     queries, documents = [q for q, _ in pairs], [d for _, d in pairs]
     queries = model.cut_texts(queries, most_query) if most_query else queries
     documents = model.cut_texts(documents, most_doc) if most_doc else documents
