@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import pytest
 from frameworkctl.interfaces import (
     Call,
     Endpoint,
@@ -106,10 +107,8 @@ def answer(endpoint: Endpoint, body: Any, served: Any, pool: Pool = counts, path
 
 def refusal(endpoint: Endpoint, body: Any, served: Any, **rest: Any) -> RequestError:
     """What the endpoint raises; it must be a 400 that names a field."""
-    try:
+    with pytest.raises(RequestError) as error:
         reply(endpoint, body, served, **rest)
-    except RequestError as e:
-        assert e.status == 400
-        assert e.param
-        return e
-    raise AssertionError(f"{body} was answered")
+    assert error.value.status == 400
+    assert error.value.param
+    return error.value

@@ -70,13 +70,24 @@ class BatchEncoder:
         return out
 
     def cut_texts(self, texts: Sequence[str], keep: int) -> list[str]:
-        """Each text up to the end of its token number ``keep``."""
+        """Each text up to the end of its token number ``keep``, or of one before, so that it is no more tokens."""
         out = []
         for text, encoding in zip(
             texts, self._tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True
         ):
-            out.append(text if len(encoding) <= keep else text[: encoding.offsets[keep - 1][1]])
+            out.append(text if len(encoding) <= keep else self._cut_text(text, encoding, keep))
         return out
+
+    def _cut_text(self, text: str, encoding: Encoding, keep: int) -> str:
+        """The longest beginning of the text, by ends of its tokens, that is ``keep`` tokens by itself.
+
+        A character of several tokens may end behind the last that is kept, and a word cut short may take more.
+        """
+        ends = dict.fromkeys(end for _, end in reversed(encoding.offsets[:keep]))
+        for cut in (text[:end] for end in ends):
+            if len(self._tokenizer.encode(cut, add_special_tokens=False)) <= keep:
+                return cut
+        return ""
 
     def _batch(self, texts: Sequence[str], special: bool) -> list[Encoding]:
         """Without the interpreter lock, in parallel."""

@@ -177,9 +177,9 @@ def test_documents_as_objects() -> None:
 @pytest.mark.parametrize(
     ("given", "param"),
     [
-        ({"query": ["q"]}, "query"), ({"query": None}, "query"), ({"documents": []}, "documents"), ({"top_n": -1}, "top_n"),
-        ({"documents": [1]}, "documents[0]"), ({"top_n": "x"}, "top_n"), ({"rank_fields": ["title"]}, "rank_fields"),
-        ({"max_chunks_per_doc": 10}, "max_chunks_per_doc"),
+        ({"query": ["q"]}, "query"), ({"query": None}, "query"), ({"documents": []}, "documents"),
+        ({"documents": [1]}, "documents[0]"), ({"top_n": -1}, "top_n"), ({"top_n": "x"}, "top_n"),
+        ({"rank_fields": ["title"]}, "rank_fields"), ({"max_chunks_per_doc": 10}, "max_chunks_per_doc"),
     ],
 )  # fmt: skip
 def test_rerank_refuses_by_name(given: dict[str, Any], param: str) -> None:
