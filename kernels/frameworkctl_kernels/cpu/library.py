@@ -19,9 +19,17 @@ SIGNATURES: dict[str, list[type]] = {
     "fc_linear": [P, P, L, L, P, P, I],
     "fc_pack": [I, P, L, L, L, P],
     "fc_unpack_rows": [P, P, L, P],
+    "fc_linear_quantized": [P, I, P, L, L, P, P, I],
+    "fc_pack_int8": [P, L, L, L, P],
+    "fc_pack_int4": [P, P, P, L, L, L, P, P],
+    "fc_rows_int8": [P, P, L, I, P],
     "fc_attention": [P, P, P, L, L, P, L],
     "fc_write_kv": [P, L, P, L, L, P, L, L, P, L],
     "fc_write_latent": [P, P, L, P, L],
+    "fc_rms_norm": [P, I, P, P, P, I, F, I, P],
+    "fc_layer_norm": [P, I, P, P, P, P, I, F, P],
+    "fc_rotary": [I, P, L, L, L, L, P, L, L, I],
+    "fc_gated": [I, I, P, L, L, L, P],
 }
 RESULTS: dict[str, type] = {}
 
