@@ -35,6 +35,13 @@ class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     seed: Annotated[int | None, opt("model", "makes unseeded requests reproducible in order of arrival")] = None
     backend: Annotated[str, opt("engine", "compute backend; auto: the best one for the device")] = "auto"
     device: Annotated[str, opt("engine", "auto, cpu, cuda or cuda:N")] = "auto"
+    quantization: Annotated[
+        Literal["int8", "int4"] | None,
+        opt("model", "round the weights of linear layers to 8 or 4 bits when they are loaded; default: as they are"),
+    ] = None
+    deterministic: Annotated[
+        bool, opt("engine", "the same logits to the last bit, whatever else is in the batch; somewhat slower")
+    ] = False
     threads: Annotated[Count | None, opt("engine", "compute threads of each engine; default: the cores shared out")] = (
         None
     )

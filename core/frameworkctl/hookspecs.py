@@ -26,6 +26,9 @@ if TYPE_CHECKING:
         OutputFilter,
         Policy,
         PolicySpec,
+        PoolerSpec,
+        PoolFormatter,
+        PoolingInfo,
         ReasoningParserSpec,
         Register,
         RequestFinished,
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
         ToolParserSpec,
         Work,
     )
-    from .interfaces.engine import Model, ModelContext
+    from .interfaces.engine import Model, ModelContext, Pooler
 
 
 # -- registration: once, when a plugin is loaded -------------------------------------------------------------------
@@ -105,6 +108,15 @@ def register_policies(register: Register[PolicySpec]) -> None:
 
 
 @hookspec
+def register_poolers(register: Register[PoolerSpec]) -> None:
+    """Register poolers: ways to make vectors of hidden states (``--pooler-config '{"pooling_type": "NAME"}'``).
+
+    When: once, in the server and in the engine. Arguments: ``register(PoolerSpec(...))``. Failure: as above. Since:
+    0.1.
+    """
+
+
+@hookspec
 def register_tool_parsers(register: Register[ToolParserSpec]) -> None:
     """Register formats of tool calls (``--tool-call-parser NAME``).
 
@@ -162,12 +174,12 @@ def render_prompt(request: Any, model: ServedModel, call: Call) -> Work | None:
 
 
 @hookspec(firstresult=True)
-def format_output(request: Any, work: Work, model: ServedModel, call: Call) -> Formatter | None:
+def format_output(request: Any, work: Work, model: ServedModel, call: Call) -> Formatter | PoolFormatter | None:
     """Make the formatter that turns outputs into the answer.
 
     When: per request, before the first output. Arguments: the request, its work, its model, the call. Return: a
-    Formatter, or None for "not mine"; core's own implementation calls ``Endpoint.format``. Failure: as above. Since:
-    0.1.
+    Formatter, or a PoolFormatter where texts are pooled, or None for "not mine"; core's own implementation calls
+    ``Endpoint.format``. Failure: as above. Since: 0.1.
     """
 
 
@@ -212,6 +224,16 @@ def create_backend(spec: BackendSpec, device: str) -> Backend | None:
     When: once per engine, in the engine. Arguments: the registered spec, the device (``cpu``, ``cuda:0``). Return: a
     Backend, or None for "not mine"; core's own implementation instantiates ``spec.implementation``. Failure: the engine
     does not start. Since: 0.1.
+    """
+
+
+@hookspec(firstresult=True)
+def create_pooler(name: str, info: PoolingInfo) -> Pooler | None:
+    """Make a pooler of an engine.
+
+    When: once per engine and name, in the engine. Arguments: the name that the model or ``--pooler-config`` asks for;
+    how the model pools. Return: a Pooler, or None for "not mine"; core's own implementation instantiates what was
+    registered. Failure: the engine does not start. Since: 0.1.
     """
 
 

@@ -25,50 +25,10 @@ from .messages import (
     Outputs,
     ReadEmbeds,
     Ready,
-    Row,
 )
+from .streams import PoolStream, RowStream, Stream
 
 log = logging.getLogger("frameworkctl.server")
-
-
-class RowStream:
-    """The rows of one request as the engine sends them. One reader."""
-
-    __slots__ = ("_error", "_rows", "_waiter", "id", "open")
-
-    def __init__(self, id_: int, n: int) -> None:
-        self.id = id_
-        self.open = n  # sequences that have not ended
-        self._rows: list[Row] = []
-        self._error: RequestError | None = None
-        self._waiter: asyncio.Future[None] | None = None
-
-    def push(self, row: Row) -> None:
-        self._rows.append(row)
-        if row.reason is not None:
-            self.open -= 1
-        self._wake()
-
-    def fail(self, error: RequestError) -> None:
-        self._error = error
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def next(self) -> list[Row]:
-        """All rows that have come, at least one. Raises RequestError when the engine cannot go on."""
-        while not self._rows:
-            if self._error is not None:
-                raise self._error
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        rows, self._rows = self._rows, []
-        return rows
 
 
 class EngineClient(asyncio.Protocol):
@@ -78,8 +38,9 @@ class EngineClient(asyncio.Protocol):
         self.load = EngineLoad()
         self._on_event, self._on_lost = on_event, on_lost
         self._transport: asyncio.Transport | None = None
+        self._unsent: list[bytes] = []
         self._unpacker: Unpacker[FromEngine] = Unpacker(FromEngine)
-        self._streams: dict[int, RowStream] = {}
+        self._streams: dict[int, Stream[Any]] = {}
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._ids = itertools.count(1)
 
@@ -106,6 +67,14 @@ class EngineClient(asyncio.Protocol):
         self.send(Generate(stream.id, tokens, params, seed, priority, extras, open_input, embeds))
         return stream
 
+    def pool(self, texts: int) -> PoolStream:
+        """Begin a request of so many texts, which the caller sends bit by bit; it must ``close`` the stream."""
+        stream = PoolStream(next(self._ids), texts)
+        if self._transport is None:
+            raise EngineError("The engine is gone; send the request again.", code="engine_died")
+        self._streams[stream.id] = stream
+        return stream
+
     def append(self, stream: RowStream, tokens: bytes, *, final: bool) -> None:
         self.send(Append(stream.id, tokens, final))
 
@@ -114,7 +83,7 @@ class EngineClient(asyncio.Protocol):
         stream.open -= 1
         self.send(Abort(stream.id, index))
 
-    def close(self, stream: RowStream) -> None:
+    def close(self, stream: Stream[Any]) -> None:
         """The caller wants no more; what still runs is aborted."""
         if self._streams.pop(stream.id, None) is not None and stream.open > 0:
             self.send(Abort(stream.id))
@@ -146,11 +115,21 @@ class EngineClient(asyncio.Protocol):
             stream.fail(error)
 
     def send(self, message: Any) -> None:
+        """Messages of one turn of the event loop go out together: every write wakes the engine."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(pack(message))
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(pack(message))
+            self._transport.write(b"".join(unsent))
 
     def disconnect(self) -> None:
         if self._transport is not None:
+            self._flush()
             self._transport.close()
 
     # -- asyncio.Protocol
@@ -162,17 +141,22 @@ class EngineClient(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for message in self._unpacker.feed(data):
             match message:
-                case Outputs(rows=rows, load=load):
-                    self.load = load
-                    for row in rows:
-                        stream = self._streams.get(row.id)
-                        if stream is not None:
-                            stream.push(row)
+                case Outputs():
+                    self._take(message)
                 case Answer(id=id_, data=answer):
                     if id_ in self._answers:
                         self._answers[id_].set_result(answer)
                 case _:
                     self._on_event(message)
+
+    def _take(self, outputs: Outputs) -> None:
+        self.load = outputs.load
+        for row in outputs.rows:
+            if (stream := self._streams.get(row.id)) is not None:
+                stream.push(row)
+        for pooled in outputs.pooled:
+            if (stream := self._streams.get(pooled.id)) is not None:
+                stream.take(pooled)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

@@ -9,7 +9,9 @@ from array import array
 
 import msgspec
 
+from ..execution.pooling import PoolingRunner
 from ..execution.runner import Runner
+from ..interfaces.pooling import PoolTask
 from ..scheduling import prefix
 from ..scheduling.constrained import Constrained, held, step_masks
 from ..scheduling.plan import Masks
@@ -18,7 +20,22 @@ from ..scheduling.sequence import Sequence, Status
 from ..scheduling.stopping import Event
 from .framing import Channel
 from .grammars import Grammars
-from .messages import Abort, Answer, Append, Ask, EngineLoad, Generate, Outputs, ReadEmbeds, Row, Start, Stop, ToEngine
+from .messages import (
+    Abort,
+    Answer,
+    Append,
+    Ask,
+    EngineLoad,
+    Generate,
+    Outputs,
+    Pool,
+    ReadEmbeds,
+    Row,
+    Start,
+    Stop,
+    ToEngine,
+)
+from .pooling import pooled, sequences
 
 log = logging.getLogger("frameworkctl.engine")
 
@@ -29,12 +46,14 @@ class EngineLoop:
     """Owns scheduler and runner. One step at a time; with ``overlap`` the next is planned while one runs."""
 
     def __init__(
-        self, channel: Channel[ToEngine], scheduler: Scheduler, runner: Runner, *, max_model_len: int, vocab_size: int,
-        grammars: Grammars, overlap: bool,
+        self, channel: Channel[ToEngine], scheduler: Scheduler, runner: Runner | PoolingRunner, *,
+        max_model_len: int, vocab_size: int, grammars: Grammars, overlap: bool,
+        read_whole: frozenset[PoolTask] = frozenset(),
     ) -> None:  # fmt: skip
         self.channel, self.scheduler, self.runner = channel, scheduler, runner
         self.max_model_len, self.vocab_size, self.overlap = max_model_len, vocab_size, overlap
         self.grammars = grammars
+        self.read_whole = read_whole  # tasks whose poolers look at all of a text
         self._requests: dict[int, dict[int, Sequence]] = {}  # client's id -> index -> sequence that is alive
         self._next_id = 0
         self._planned: Step | None = None
@@ -62,6 +81,8 @@ class EngineLoop:
             match message:
                 case Generate():
                     self._generate(message)
+                case Pool():
+                    self._pool(message)
                 case Abort(id=id_, index=index):
                     self._abort(id_, index)
                 case Append():
@@ -103,6 +124,13 @@ class EngineLoop:
         if params.grammar is not None:  # meanwhile others run
             self.grammars.ask(message.id, params.grammar.text)
 
+    def _pool(self, message: Pool) -> None:
+        alive = self._requests.setdefault(message.id, {})
+        for seq in sequences(message, self._next_id, self.scheduler.cache, self.read_whole):
+            alive[seq.index] = seq
+            self.scheduler.add(seq)
+        self._next_id += len(message.numbers)
+
     def _compiled(self) -> None:
         """Requests whose grammars are there join the queue; those whose cannot be end."""
         events = []
@@ -117,6 +145,7 @@ class EngineLoop:
             self._send(events)
 
     def _read_embeds(self, message: ReadEmbeds) -> None:
+        assert isinstance(self.runner, Runner), "a model that pools takes no embeddings"
         try:
             rows, count = self.runner.read_embeds(message.data, message.hidden_size, message.max_tokens)
         except ValueError as e:
@@ -176,8 +205,13 @@ class EngineLoop:
 
     def _send(self, events: list[Event]) -> None:
         rows = []
+        ended = []
         for event in events:
             seq = event.seq
+            if event.vectors is not None:
+                ended.append(event)
+                self._gone(seq)
+                continue
             first = seq.output_len <= 1 and event.token is not None
             rows.append(
                 Row(
@@ -188,7 +222,7 @@ class EngineLoop:
             if event.reason is not None:
                 self._gone(seq)
         self._told = self._load()
-        self.channel.send(Outputs(rows, self._told))
+        self.channel.send(Outputs(rows, self._told, pooled(ended)))
 
     def _gone(self, seq: Sequence) -> None:
         alive = self._requests.get(seq.request)

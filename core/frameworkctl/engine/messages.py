@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from ..config import EngineConfig
+from ..interfaces.pooling import PoolParams
 from ..params import SamplingParams
 from ..plugins.records import LoadedPlugin
 from ..scheduling.plan import PromptScores as PromptScores  # it travels in these messages
@@ -34,6 +35,21 @@ class Generate(msgspec.Struct, tag="gen", array_like=True):
     extras: dict[str, str] | None = None
     open: bool = False
     embeds: bytes | None = None
+
+
+class Pool(msgspec.Struct, tag="pool", array_like=True):
+    """Pool texts of a request, of which more may follow: their numbers, their ids (int32 bytes, back to back), how many
+    those are of each, where second texts begin (empty: nowhere).
+    """
+
+    id: int
+    numbers: list[int]
+    tokens: bytes
+    lengths: list[int]
+    seconds: list[int]
+    params: PoolParams
+    priority: int = 0
+    extras: dict[str, str] | None = None
 
 
 class Append(msgspec.Struct, tag="app", array_like=True):
@@ -72,7 +88,7 @@ class Stop(msgspec.Struct, tag="stop", array_like=True):
     """Exit; what is running is dropped."""
 
 
-ToEngine = Start | Generate | Append | Abort | Ask | ReadEmbeds | Stop
+ToEngine = Start | Generate | Pool | Append | Abort | Ask | ReadEmbeds | Stop
 
 # -- engine to server
 
@@ -139,11 +155,26 @@ class Row(msgspec.Struct, array_like=True):
     refused: bool = False  # ``error`` is the request's own fault: HTTP 400
 
 
+class Pooled(msgspec.Struct, array_like=True):
+    """Texts of one request that a step has ended: their numbers, their float32 vectors back to back, of ``width``.
+
+    ``rows`` are vectors of each, empty where the task gives one. ``cached`` is tokens found in the prefix cache.
+    """
+
+    id: int
+    numbers: list[int]
+    data: bytes
+    width: int
+    rows: list[int]
+    cached: int
+
+
 class Outputs(msgspec.Struct, tag="out", array_like=True):
     """One message per step."""
 
     rows: list[Row]
     load: EngineLoad
+    pooled: list[Pooled] = []
 
 
 class Answer(msgspec.Struct, tag="answer", array_like=True):

@@ -8,13 +8,14 @@ import os
 import socket
 import time
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from ..errors import ConfigError
 from ..execution.build import Built, build, share_threads
 from ..execution.compilers import make_compiler
+from ..interfaces.pooling import TOKEN_TASKS, PoolingInfo, PoolTask
 from ..interfaces.scheduling import Policy
 from ..plugins import PluginHost
 from ..plugins.importing import load_class
@@ -66,6 +67,7 @@ def _start(start: Start, channel: Channel[ToEngine]) -> EngineLoop:
         channel, scheduler, built.runner, max_model_len=config.max_model_len, vocab_size=config.vocab_size,
         grammars=grammars,
         overlap=built.asynchronous if overlap is None else overlap,
+        read_whole=_read_whole(host, config.pooling),
     )  # fmt: skip
     gc.collect()
     gc.freeze()  # what was built stays; do not look through it again and again
@@ -93,9 +95,18 @@ def _scheduler(start: Start, host: PluginHost, built: Built) -> Scheduler:
     )
     limits = Limits(
         options.max_num_seqs, options.max_num_batched_tokens, options.long_prefill_token_threshold, options.watermark,
-        built.long_after,
+        built.long_after, start.config.pooling is not None and start.config.pooling.whole,
     )  # fmt: skip
     return Scheduler(cache, make_policy(host, options.scheduling_policy, start.config.plugin_options), limits)
+
+
+def _read_whole(host: PluginHost, info: PoolingInfo | None) -> frozenset[PoolTask]:
+    """Tasks whose poolers look at all of a text; one that no spec describes is taken to."""
+    if info is None:
+        return frozenset()
+    specs = {n: r.spec for n, r in host.registry.poolers.items()}
+    names = {task: info.token_pooler if task in TOKEN_TASKS else info.pooler for task in get_args(PoolTask)}
+    return frozenset(task for task, name in names.items() if name not in specs or specs[name].needs_all)
 
 
 def make_policy(host: PluginHost, name: str, options: dict[str, Any]) -> Policy:

@@ -24,7 +24,10 @@ from ..plugins.importing import load_class
 from ..scheduling.groups import LayerNeed, PoolLayout, plan_layout
 from . import memory
 from .fp8 import expanded, read_scales
+from .heads import Heads
 from .logits_processors import ProcessorSet
+from .making_poolers import check_head, make_poolers
+from .pooling import PoolingRunner
 from .runner import Runner
 from .weights import Counted, Progress, iterate_weights, weight_files
 
@@ -39,7 +42,7 @@ _DTYPES = {
 class Built(msgspec.Struct):
     """A runner, and the pool that a scheduler has to plan for. ``cache_tokens`` fit in it as full-length sequences."""
 
-    runner: Runner
+    runner: Runner | PoolingRunner
     layout: PoolLayout
     pages: int
     dtype: str
@@ -83,7 +86,7 @@ def choose_dtype(name: str, checkpoint: str, backend: Backend) -> torch.dtype:
 class Backends:
     """Answers which backend runs an operation; says once per reason where it has to be ``reference``."""
 
-    def __init__(self, host: PluginHost, name: str, device: torch.device) -> None:
+    def __init__(self, host: PluginHost, name: str, device: torch.device, *, deterministic: bool = False) -> None:
         self._create = partial(host.with_default("create_backend", create_backend), device=str(device))
         specs = {n: r.spec for n, r in host.registry.backends.items()}
         fitting = {n: s for n, s in specs.items() if device.type in s.devices}
@@ -91,6 +94,11 @@ class Backends:
             raise ConfigError(f"--backend: {name!r} is not one of {', '.join(fitting)} for {device.type}")
         self.unavailable: dict[str, str] = {}  # why a backend that comes before the chosen one cannot run here
         self.chosen: Backend = self._choose([fitting[name]] if name != "auto" else list(fitting.values()))
+        self._deterministic = deterministic
+        if deterministic:
+            if getattr(self.chosen, "deterministic", None) is None:
+                raise ConfigError(f"--deterministic: the backend {self.chosen.name} cannot; the backend cpu can")
+            self.chosen.deterministic = True
         self._reference = self.chosen if self.chosen.name == "reference" else None
         self._reference_spec = specs["reference"]
         self.used: list[Backend] = [self.chosen]
@@ -113,6 +121,8 @@ class Backends:
         reason = self.chosen.supports(op, **facts)
         if reason is None:
             return self.chosen
+        if self._deterministic:
+            raise ConfigError(f"--deterministic: this model needs {op} on the reference backend: {reason}")
         if reason not in self._said:
             self._said.add(reason)
             log.info("%s runs on the reference backend: %s", op, reason)
@@ -143,17 +153,21 @@ def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Pr
     name = given.registered or given.architecture
     if name not in host.registry.models:
         raise ConfigError(f"no plugin registered the architecture {name!r}")
-    backends = Backends(host, given.options.backend, device)
+    backends = Backends(host, given.options.backend, device, deterministic=given.options.deterministic)
     dtype = choose_dtype(given.options.dtype, given.checkpoint_dtype, backends.chosen)
     config = json.loads((Path(given.folder) / "config.json").read_text(encoding="utf-8"))
     spec = host.registry.models[name].spec
     block = block_to_expand(config, spec)
-    ctx = ModelContext(dtype=dtype, device=device, world=world, ops=backends)
+    if given.architecture not in (config.get("architectures") or [given.architecture]):
+        config["architectures"] = [given.architecture]  # another class of the same model runs it
+    ctx = ModelContext(dtype=dtype, device=device, world=world, ops=backends, pooling=given.pooling)
+    ctx.weight_format = given.options.quantization or ctx.weight_format
     try:
         create = host.with_default("create_model", create_model)
         model: Model = create(spec=spec, config=config, ctx=ctx)
     except ValueError as e:
         raise ConfigError(f"cannot build {given.architecture}: {e}") from e
+    check_head(model, given)
     files = weight_files(Path(given.folder))
     weights = iterate_weights(files, progress)
     if block is not None:
@@ -186,18 +200,7 @@ def build(given: EngineConfig, host: PluginHost, progress: Progress, world: Worl
     )  # fmt: skip
     pool = memory.allocate(layout, pages, ctx.device)
     _bind(model, layout, pool)
-    specs = {n: (r.spec, r.plugin.label) for n, r in host.registry.logits_processors.items()}
-    processors = ProcessorSet(
-        specs,
-        ProcessorContext(
-            vocab_size=given.vocab_size, max_rows=options.max_num_seqs, device=ctx.device, options=given.plugin_options
-        ),
-        options.logits_processor_pattern,
-    )
-    runner = Runner(
-        model, layout, pool, backends.used, processors, max_seqs=options.max_num_seqs,
-        max_tokens=options.max_num_batched_tokens, max_len=given.max_model_len + 1, device=ctx.device,
-    )  # fmt: skip
+    runner = _runner(given, host, model, layout, pool, backends.used)
     dtype = str(ctx.dtype).removeprefix("torch.")
     return Built(
         runner,
@@ -211,6 +214,26 @@ def build(given: EngineConfig, host: PluginHost, progress: Progress, world: Worl
         parameters,
         given.max_model_len * (pages - 1) // max(1, layout.max_pages(given.max_model_len, chunk)),
     )
+
+
+def _runner(
+    given: EngineConfig, host: PluginHost, model: Model, layout: PoolLayout, pool: torch.Tensor, used: list[Backend]
+) -> Runner | PoolingRunner:
+    options, device = given.options, model.ctx.device
+    sizes = {
+        "max_seqs": options.max_num_seqs, "max_tokens": options.max_num_batched_tokens,
+        "max_len": given.max_model_len + 1,
+    }  # fmt: skip
+    if given.pooling is not None:
+        poolers = make_poolers(host, given.pooling)
+        heads = Heads(model, given.pooling, Path(given.folder))
+        return PoolingRunner(model, layout, pool, used, heads, poolers, device=device, **sizes)
+    specs = {n: (r.spec, r.plugin.label) for n, r in host.registry.logits_processors.items()}
+    context = ProcessorContext(
+        vocab_size=given.vocab_size, max_rows=options.max_num_seqs, device=device, options=given.plugin_options
+    )
+    processors = ProcessorSet(specs, context, options.logits_processor_pattern)
+    return Runner(model, layout, pool, used, processors, device=device, **sizes)
 
 
 def _bind(model: Model, layout: PoolLayout, pool: torch.Tensor) -> None:

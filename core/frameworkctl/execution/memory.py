@@ -1,4 +1,4 @@
-"""How large the KV cache is, and its memory."""
+"""How large the KV cache is, and its memory; pages that change hands are cleared."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from ..scheduling.groups import PoolLayout
+from ..scheduling.plan import StepPlan
 
 log = logging.getLogger("frameworkctl.engine")
 
@@ -83,6 +84,19 @@ def allocate(layout: PoolLayout, pages: int, device: torch.device) -> Tensor:
     pool = torch.frombuffer(area, dtype=torch.uint8).view(shape)
     threading.Thread(target=_populate, args=(pool,), daemon=True, name="kv-populate").start()
     return pool
+
+
+def clear_new_pages(pool: Tensor, plan: StepPlan) -> None:
+    """Zero the pages of ``pool`` (int64, pages along its second axis) that are new to a sequence.
+
+    Kernels read whole pages and mask what is not there, and a masked NaN is still one: without this, a request that
+    overflowed could spoil those that get its pages next.
+    """
+    pages = [p for more in plan.pages for table in more.tables for p in table]
+    for new in plan.new:
+        pages += [p for table, kept in zip(new.tables, new.kept, strict=True) for p in table[kept:]]
+    if pages and pool.numel():
+        pool.index_fill_(1, torch.tensor(pages, device=pool.device), 0)
 
 
 def _populate(pool: Tensor) -> None:

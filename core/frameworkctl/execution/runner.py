@@ -15,6 +15,7 @@ from .batch import PersistentBatch
 from .embed_rows import EmbedRows
 from .logits_processors import ProcessorSet
 from .masking import apply_masks
+from .memory import clear_new_pages
 from .prompt_embeds import read_embeds
 from .prompt_scores import PromptScorer
 from .sampler import Sampler, collect
@@ -59,7 +60,7 @@ class Runner:
     def launch(self, plan: StepPlan) -> None:
         """Apply the plan's changes and start computing its tokens."""
         self.batch.apply(plan, (self.rows, self.processors, self.scorer, self.embeds))
-        self._clear(plan)
+        clear_new_pages(self._pool, plan)
         self._plan, self._logits = plan, None
         batch, self._sampled = self.batch.prepare(plan)
         self.embeds.place(batch, self.batch.computed)
@@ -69,18 +70,6 @@ class Runner:
         self.scorer.keep(batch, hidden)
         if len(self._sampled):
             self._logits = self.model.logits(hidden.index_select(0, batch.logits_index))
-
-    def _clear(self, plan: StepPlan) -> None:
-        """Zero the pages that are new to a sequence.
-
-        Kernels read whole pages and mask what is not there, and a masked NaN is still one: without this, a request that
-        overflowed could spoil those that get its pages next.
-        """
-        pages = [p for more in plan.pages for table in more.tables for p in table]
-        for new in plan.new:
-            pages += [p for table, kept in zip(new.tables, new.kept, strict=True) for p in table[kept:]]
-        if pages and self._pool.numel():
-            self._pool.index_fill_(1, torch.tensor(pages, device=self._pool.device), 0)
 
     @torch.inference_mode()
     def sample(self, masks: Masks | None = None) -> list[Sampled]:

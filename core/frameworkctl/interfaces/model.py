@@ -50,6 +50,10 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     are the values of ``quantization_config.quant_method`` whose tensors the implementation takes as they are stored;
     block-scaled ``fp8`` it need not know, those weights reach it as plain ones.
 
+    A class that nobody registered (``XForSequenceClassification``, ``XForTokenClassification``, ``XModel``) is run by
+    the ``XForCausalLM`` of the same model: ``describe`` and the model then read that name in config.json, and
+    ``ModelContext.pooling`` says which head to build.
+
     Entry points are named as the ``architectures``. A spec with a ``fallback`` name has none: it is asked for
     checkpoints that no native code runs, and forced by ``--model-impl NAME``; its entry point is ``fallback.NAME``.
     """

@@ -79,6 +79,10 @@ class PoolParams(msgspec.Struct, frozen=True, array_like=True):
     dimensions: int | None = None
     second: int = 0
 
+    def at(self, second: int) -> PoolParams:
+        """The same for another pair."""
+        return self if second == self.second else PoolParams(self.task, self.activate, self.dimensions, second)
+
 
 class PoolItem(msgspec.Struct, frozen=True, kw_only=True):
     """One text to pool. ``priority`` and ``cache_salt`` as of a ``GenerateItem``."""

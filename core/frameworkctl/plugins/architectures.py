@@ -10,6 +10,7 @@ import msgspec
 from ..errors import ConfigError
 from ..interfaces.model import FALLBACK, Checkpoint, ModelInfo, ModelSpec
 from ..interfaces.quantization import block_to_expand
+from .conversions import Renamed, bases_of
 from .discovery import MODELS
 from .host import PluginHost
 from .registry import Registered
@@ -43,7 +44,7 @@ def choose(host: PluginHost, checkpoint: Checkpoint, impl: str = AUTO) -> Choice
         registered = host.registry.models[name]
         try:
             block_to_expand(checkpoint.config, registered.spec)  # refuses what the engine could not load
-            choice = Choice(name, registered, registered.spec.describe(checkpoint))
+            choice = Choice(name, registered, registered.spec.describe(_as_seen(checkpoint, registered.spec)))
         except ConfigError as e:
             reasons.append(f"{name.removeprefix(FALLBACK)}: {e}")
             continue
@@ -66,14 +67,32 @@ def _candidates(host: PluginHost, checkpoint: Checkpoint, impl: str) -> Iterator
         yield FALLBACK + impl
         return
     for name in checkpoint.config.get("architectures") or ():
-        host.load_named(MODELS, str(name))
-        if name in host.registry.models:
+        if _has(host, str(name)):
             yield str(name)
+            break
+        if converted := next((base for base in bases_of(str(name)) if _has(host, base)), None):
+            yield converted
             break
     for name in fallbacks if impl == AUTO else ():
         host.load_named(MODELS, name)
         if name in host.registry.models:
             yield name
+
+
+def _has(host: PluginHost, name: str) -> bool:
+    host.load_named(MODELS, name)
+    return name in host.registry.models
+
+
+def _as_seen(checkpoint: Checkpoint, spec: ModelSpec) -> Checkpoint:
+    """What ``describe`` reads: where the class is run by another of the same model, that one's name."""
+    for name in checkpoint.config.get("architectures") or () if spec.fallback is None else ():
+        if name in spec.architectures:
+            return checkpoint
+        for base in bases_of(str(name)):
+            if base in spec.architectures:
+                return Renamed(checkpoint, base)
+    return checkpoint
 
 
 def fallback_names(host: PluginHost) -> list[str]:

@@ -11,7 +11,7 @@ from ..errors import ConfigError
 from ..suggestions import did_you_mean
 from .discovery import BACKENDS, CHECKPOINTS, ENDPOINTS, MODELS, PLUGINS, Candidate, normalize
 
-ESSENTIAL = frozenset({(ENDPOINTS, "service"), (PLUGINS, "commands"), (PLUGINS, "policies")})
+ESSENTIAL = frozenset({(ENDPOINTS, "service"), (PLUGINS, "commands"), (PLUGINS, "policies"), (PLUGINS, "poolers")})
 ON_WHEN_INSTALLED = frozenset({MODELS, BACKENDS, CHECKPOINTS})
 
 

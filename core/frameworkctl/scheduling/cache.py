@@ -38,10 +38,11 @@ class CacheManager:
     def lookup(self, seq: Sequence) -> Hit:
         """The longest prefix valid in every group at once; at least one token is left to compute.
 
-        None for a session, and none where the prompt is to be scored, which takes the hidden states of all of it.
+        None for a session, and none where the prompt is to be scored, or pooled in a way that takes the hidden states
+        of all of it.
         """
         empty = Hit(0, [[] for _ in self.groups])
-        if not self.prefix_caching or seq.input_open or seq.params.prompt_logprobs is not None:
+        if not self.prefix_caching or seq.input_open or seq.reads_all or seq.params.prompt_logprobs is not None:
             return empty
         self._extend_chain(seq)
         longest = (len(seq.tokens) - 1) // self.layout.alignment * self.layout.alignment

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..interfaces.pooling import PoolParams
 from ..params import SamplingParams
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class NewSequence(msgspec.Struct, array_like=True, frozen=True):
     seed: int
     kept: list[int]
     embeds: bytes | None = None  # rows in the model's type, for the tokens that are -1
+    pool: PoolParams | None = None
 
 
 class MorePages(msgspec.Struct, array_like=True, frozen=True):
@@ -45,7 +47,9 @@ class MoreTokens(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Scheduled(msgspec.Struct, array_like=True, frozen=True):
-    """``count`` tokens of a sequence are computed; with ``sample`` the last one's logits give a new token."""
+    """``count`` tokens of a sequence are computed; with ``sample`` the last one's logits give a new token, or its text
+    ends, where it is pooled.
+    """
 
     id: int
     count: int
@@ -91,11 +95,22 @@ class PromptScores(msgspec.Struct, array_like=True, frozen=True):
     values: bytes
 
 
+class Vectors(msgspec.Struct, array_like=True, frozen=True):
+    """What a text was pooled to: float32, row by row; ``rows`` is None where the task gives one vector."""
+
+    data: bytes
+    width: int
+    rows: int | None = None
+
+
 class Sampled(msgspec.Struct, array_like=True, frozen=True):
-    """What one sequence got: a token, the reason why not (``error``, and the plugin at fault), scores of its prompt."""
+    """What one sequence got: a token, the reason why not (``error``, and the plugin at fault), scores of its prompt;
+    where it is pooled, its vectors.
+    """
 
     id: int
     token: int | None
     logprobs: tuple[float, list[int], list[float]] | None = None  # of the token; ids and logprobs of the top ones
     error: str | None = None
     scores: PromptScores | None = None
+    vectors: Vectors | None = None

@@ -15,28 +15,12 @@ import msgspec
 from ..interfaces.scheduling import Load, Policy, RequestView
 from .cache import CacheManager, Hit
 from .guard import PolicyGuard
+from .limits import Limits as Limits
+from .limits import Step as Step
 from .plan import MorePages, MoreTokens, NewSequence, Sampled, Scheduled, StepPlan
 from .sequence import Sequence, Status
 from .stopping import Event, stop_reason
 from .waiting import WaitingQueue
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """The budgets of a step."""
-
-    max_seqs: int
-    max_tokens: int
-    long_prefill: int = 0  # 0: no limit
-    watermark: float = 0.0
-    long_after: int | None = None  # tokens of a sequence, beyond which a model computes all of them another way
-
-
-class Step(msgspec.Struct):
-    """A plan and the state it was made in: what ``commit`` and ``retract`` need."""
-
-    plan: StepPlan
-    entries: list[tuple[Sequence, int, int]]  # sequence, tokens computed after this step, epoch
-    sent: list[tuple[Sequence, bool, list[int]]]  # sequence, known to runner and pages sent before
 
 
 class Scheduler:
@@ -160,6 +144,8 @@ class Scheduler:
                     seq.become_long()
                 hit = self.cache.lookup(seq)
                 count = self._share(seq, seq.wanted_after(hit.length), budget)
+                if self.limits.whole and 0 < count < seq.wanted:
+                    return  # it comes first in the next step, which has room for any
                 if count <= 0:
                     continue
                 while not self._admit(seq, hit, count):
@@ -209,6 +195,8 @@ class Scheduler:
 
     def _share(self, seq: Sequence, want: int, budget: int) -> int:
         count = min(want, budget)
+        if self.limits.whole:
+            return count
         others = len(self.running) - (seq.id in self.running)
         if 0 < self.limits.long_prefill < count and others:
             count = self.limits.long_prefill
@@ -249,7 +237,7 @@ class Scheduler:
                 new.append(
                     NewSequence(
                         seq.id, seq.tokens.tobytes(), seq.prompt_len, seq.computed - count, [t[:] for t in seq.tables],
-                        seq.params, seq.seed, seq.kept, seq.embeds,
+                        seq.params, seq.seed, seq.kept, seq.embeds, seq.pool,
                     )
                 )  # fmt: skip
                 seq.known_to_runner = True
@@ -289,6 +277,9 @@ class Scheduler:
         if result.error is not None:
             self.finish(seq)
             return Event(seq, None, None, "error", None, result.error)
+        if result.vectors is not None:
+            self.finish(seq)
+            return Event(seq, None, None, "stop", None, None, vectors=result.vectors)
         if result.token is None:
             return Event(seq, None, None, None, None, None, result.scores)
         reason, detail = stop_reason(seq, result.token)

@@ -7,6 +7,7 @@ from array import array
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from ..interfaces.pooling import PoolParams
 from ..interfaces.scheduling import RequestView
 from ..params import SamplingParams
 
@@ -32,8 +33,8 @@ class Sequence:
     __slots__ = (
         "arrival", "cached_tokens", "chain", "chain_root", "committed", "computed", "constrained",
         "cross_digest", "cross_tokens", "embeds", "epoch", "id", "index", "input_open", "kept", "known_to_runner",
-        "leader", "limit", "long", "params", "pending", "priority",
-        "prompt_len", "published", "request", "seed", "sent", "status", "tables", "tokens",
+        "leader", "limit", "long", "params", "pending", "pool", "priority",
+        "prompt_len", "published", "reads_all", "request", "seed", "sent", "status", "tables", "tokens",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +56,8 @@ class Sequence:
         cross_tokens: int = 0,
         cross_digest: bytes | None = None,
         embeds: bytes | None = None,
+        pool: PoolParams | None = None,
+        reads_all: bool = False,
     ) -> None:
         self.id, self.request, self.index = id, request, index
         self.tokens, self.prompt_len, self.params = tokens, len(tokens), params
@@ -64,6 +67,8 @@ class Sequence:
         self.input_open = input_open
         self.cross_tokens, self.cross_digest = cross_tokens, cross_digest
         self.embeds = embeds  # of the prompt tokens that are -1
+        self.pool = pool  # it is pooled: nothing is sampled, and it ends with its prompt
+        self.reads_all = reads_all  # somebody looks at all hidden states: none may come from the prefix cache
         self.pending = self.computed = self.committed = self.epoch = 0
         self.published = [0] * groups
         self.cached_tokens = -1  # not looked up yet

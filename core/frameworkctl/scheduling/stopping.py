@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from .plan import PromptScores
+from .plan import PromptScores, Vectors
 from .sequence import Sequence
 
 
 class Event(msgspec.Struct):
-    """A new token of a sequence, or its end, or both; or scores of its prompt."""
+    """A new token of a sequence, or its end, or both; or scores of its prompt; or its end with its vectors."""
 
     seq: Sequence
     token: int | None
@@ -19,6 +19,7 @@ class Event(msgspec.Struct):
     error: str | None
     scores: PromptScores | None = None
     refused: bool = False  # ``error`` is the request's own fault
+    vectors: Vectors | None = None
 
 
 def stop_reason(seq: Sequence, token: int) -> tuple[str | None, int | None]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import cast
 
-from ..engine.client import EngineClient, RowStream
+from ..engine.client import EngineClient
 from ..engine.messages import PromptScores, Row
+from ..engine.streams import RowStream
 from ..errors import EngineError, RequestError
 from ..frontend.detokenizer import CONTEXT, Detokenizer, Vocabulary
 from ..frontend.stop_strings import StopChecker

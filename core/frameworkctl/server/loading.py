@@ -22,6 +22,7 @@ from ..plugins import PluginHost
 from ..plugins.architectures import choose
 from ..plugins.discovery import BACKENDS
 from ..plugins.registry import Shelf
+from ..pooling.resolution import resolve
 from .served_model import LocalModel
 
 log = logging.getLogger("frameworkctl.server")
@@ -65,6 +66,11 @@ def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalMo
     if settings.max_model_len is not None and settings.max_model_len > info.max_model_len:
         raise ConfigError(f"--max-model-len {settings.max_model_len} is more than the model's {info.max_model_len}")
     tokenizer = load_tokenizer(folder, checkpoint.tokenizer_config, checkpoint.config.get("model_type"))
+    info = resolve(
+        info, checkpoint, runner=settings.runner, convert=settings.convert, given=settings.pooler_config,
+        token_id=tokenizer.token_to_id, poolers={name: r.spec for name, r in host.registry.poolers.items()},
+    )  # fmt: skip
+    choice = msgspec.structs.replace(choice, info=info)
     source = load_chat_template(folder, checkpoint.tokenizer_config, override=settings.chat_template)
     template = None if source is None else ChatTemplate(source, special_tokens=tokenizer.special_tokens)
     for_tools = load_chat_template(folder, checkpoint.tokenizer_config, override=settings.chat_template, has_tools=True)
@@ -126,12 +132,14 @@ def engine_config(model: LocalModel, options: Options, engines: int) -> EngineCo
     """What the model's engine is started with."""
     own_dtype = "bfloat16" if model.info.dtype in model.info.overflows else model.info.dtype
     own = EngineOptions(**{name: getattr(model.settings, name) for name in EngineOptions.__struct_fields__})
+    if model.info.pooling is not None and model.info.pooling.whole:  # a text comes in one step, or not at all
+        own.max_num_batched_tokens = max(own.max_num_batched_tokens, model.max_model_len)
     return EngineConfig(
         name=model.name, folder=str(Path(model.root)), architecture=model.info.architecture,
         checkpoint_dtype=own_dtype, max_model_len=model.max_model_len, vocab_size=model.info.vocab_size,
         options=own, plugin_options=options.plugin_options, engines=engines, registered=model.choice.name,
         tokenizer=str(tokenizer_file(Path(model.root))) if "generate" in model.info.tasks else "",
-        eos_token_ids=model.eos_token_ids,
+        eos_token_ids=model.eos_token_ids, pooling=model.info.pooling,
     )  # fmt: skip
 
 

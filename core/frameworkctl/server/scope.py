@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from ..engine.client import EngineClient, RowStream
+from ..engine.client import EngineClient
+from ..engine.streams import RowStream
 from ..errors import RequestError
 from ..interfaces.endpoint import (
     Call,
@@ -22,11 +23,13 @@ from ..interfaces.endpoint import (
     Usage,
     Work,
 )
+from ..interfaces.pooling import PoolFormatter, PoolItem, PoolOutput
 from ..interfaces.served_model import ServedModel
 from .embeds import prompt_bytes
 from .generation import Generation, merge
 from .guard import Guard
 from .guarded import GuardedSequence
+from .pooling import PoolRun, answer, check_tasks, kinds
 from .search import SearchRun, next_logprobs
 from .served_model import LocalModel, cache_extras, token_bytes
 from .spacing import spaced
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from .service import Service
 
 LARGE_BODY = 1 << 18  # bytes from which on a body is decoded in a worker thread
+SMALL_BODY = 1 << 10  # bytes up to which tokenizing it takes less time than to change threads
+_random = random.Random()  # seeds need to be unlike, not secret: no system call for each
 
 
 class CallScope:
@@ -82,6 +87,8 @@ class CallScope:
     async def serve(self, endpoint: Endpoint, call: Call) -> Reply:
         request, model, work = await self.prepare(endpoint, call)
         formatter = self.service.stages.format(request, await self.shown(work, model), model, call)
+        if isinstance(formatter, PoolFormatter):
+            return await answer(formatter, await self.pool(work.pool, model), self.usage, self.service.workers)
         if work.stream:
             outputs = self._run(work, model)
             if work.stream_interval > 1:
@@ -104,6 +111,8 @@ class CallScope:
         model = self.model(getattr(request, "model", None) or None, endpoint.tasks)
         self.service.admit(model)
         self._request = request
+        if endpoint.renders_fast and stages.render_is_plain and len(call.body) <= SMALL_BODY:
+            return request, model, stages.render(request, model, call)
         threads = self.service.waiting if endpoint.waits(request) else self.service.workers
         work: Work = await loop.run_in_executor(threads, stages.render, request, model, call)
         return request, model, work
@@ -111,7 +120,7 @@ class CallScope:
     async def shown(self, work: Work, model: LocalModel) -> Work:
         """The work with its prompts as they may be echoed."""
         guard = self._guard(model)
-        if not guard.filters:
+        if not guard.filters or work.pool:
             return work
         return await asyncio.get_running_loop().run_in_executor(self.service.workers, guard.work, work)
 
@@ -223,7 +232,7 @@ class CallScope:
                         output.prompt_logprobs = await asyncio.to_thread(guard.apart().prompt_logprobs, item, scores)
                 yield output
 
-    def _client(self, item: GenerateItem, model: LocalModel) -> EngineClient:
+    def _client(self, item: GenerateItem | PoolItem, model: LocalModel) -> EngineClient:
         if item.priority and not model.uses_priority:
             raise RequestError(
                 f"priority needs a scheduling policy that looks at it; {model.name!r} is served with"
@@ -245,6 +254,16 @@ class CallScope:
         self._open.append((client, stream))
         self.usage.prompt_tokens += len(item.prompt.token_ids)
         return client, stream
+
+    async def pool(self, items: Sequence[PoolItem], model: ServedModel) -> list[PoolOutput]:
+        assert isinstance(model, LocalModel)
+        check_tasks(items, model)
+        outputs: list[PoolOutput | None] = [None] * len(items)
+        for kind, numbers in kinds(items).items():
+            client = self._client(items[numbers[0]], model)
+            self.usage.prompt_tokens += sum(len(items[i].prompt.token_ids) for i in numbers)
+            await PoolRun(client, model, items, numbers, kind).run(outputs, self.usage)
+        return [output for output in outputs if output is not None]
 
     def open(self, item: GenerateItem, model: ServedModel) -> LocalSession:
         assert isinstance(model, LocalModel)
@@ -276,4 +295,4 @@ class LocalSession:
 
 def random_seed() -> int:
     """For a request that names no seed."""
-    return secrets.randbits(63)
+    return _random.getrandbits(63)

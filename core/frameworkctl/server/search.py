@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from ..engine.client import EngineClient, RowStream
+from ..engine.client import EngineClient
+from ..engine.streams import RowStream
 from ..errors import EngineError
 from ..interfaces.endpoint import EngineScope, GenerateItem, Output, Search, Usage
 from ..params import SamplingParams

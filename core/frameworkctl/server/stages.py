@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import RequestError
 from ..interfaces.endpoint import Call, Formatter, OutputFilter, Work
+from ..interfaces.pooling import PoolFormatter
 from ..interfaces.served_model import ServedModel
 from ..plugins import PluginHost, tracing
 
@@ -16,6 +17,7 @@ class Stages:
     def __init__(self, host: PluginHost) -> None:
         self._parse = host.with_default("parse_request", _parse)
         self._render = host.with_default("render_prompt", _render)
+        self.render_is_plain = self._render is _render  # no plugin stands around it
         self._format = host.with_default("format_output", _format)
         filters = host.hooks.filter_output.get_hookimpls()
         self._filters = sorted(filters, key=lambda f: 2 if f.trylast else 0 if f.tryfirst else 1)
@@ -27,8 +29,8 @@ class Stages:
         work: Work = self._render(request=request, model=model, call=call)
         return work
 
-    def format(self, request: Any, work: Work, model: ServedModel, call: Call) -> Formatter:
-        formatter: Formatter = self._format(request=request, work=work, model=model, call=call)
+    def format(self, request: Any, work: Work, model: ServedModel, call: Call) -> Formatter | PoolFormatter:
+        formatter: Formatter | PoolFormatter = self._format(request=request, work=work, model=model, call=call)
         return formatter
 
     def filters(self, request: Any, model: ServedModel, call: Call) -> list[OutputFilter]:
@@ -49,7 +51,7 @@ def _render(request: Any, model: ServedModel, call: Call) -> Work:
     return call.endpoint.render(request, model)
 
 
-def _format(request: Any, work: Work, model: ServedModel, call: Call) -> Formatter:
+def _format(request: Any, work: Work, model: ServedModel, call: Call) -> Formatter | PoolFormatter:
     return call.endpoint.format(request, work, model, call)
 
 

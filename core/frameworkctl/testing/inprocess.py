@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
+from collections.abc import Mapping
 from collections.abc import Sequence as Seq
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +17,15 @@ from ..execution.build import Built, build
 from ..execution.compilers import make_compiler
 from ..frontend.checkpoint import read_checkpoint
 from ..interfaces.engine import World
+from ..interfaces.pooling import TOKEN_TASKS, PoolParams
 from ..interfaces.scheduling import Policy
 from ..interfaces.structured import GrammarCompiler
 from ..params import SamplingParams
 from ..plugins import PluginHost, discover, select
 from ..plugins.architectures import choose
 from ..plugins.discovery import BACKENDS, PLUGINS
+from ..pooling.options import Convert, Runner
+from ..pooling.resolution import resolve
 from ..scheduling import prefix
 from ..scheduling.cache import CacheManager
 from ..scheduling.constrained import Constrained, held, step_masks
@@ -36,7 +40,8 @@ class InProcessEngine:
 
     ``generate`` gives tokens; with ``record_logits``, ``logits[n]`` holds a tensor ``[vocab]`` for each token of the
     n-th sequence (from 1). ``plugins`` are switched on as by ``--plugins``; ``options`` are those of EngineOptions
-    (float32 unless said). With ``overlap`` a step is planned while the one before it runs, as on a GPU.
+    (float32 unless said); ``runner``, ``convert`` and ``pooler_config`` are as of ``serve``: where the model pools,
+    ``pool`` gives vectors. With ``overlap`` a step is planned while the one before it runs, as on a GPU.
     """
 
     def __init__(
@@ -50,6 +55,9 @@ class InProcessEngine:
         max_model_len: int | None = None,
         model_impl: str = "auto",
         plugins: Seq[str] = (),
+        runner: Runner = "auto",
+        convert: Convert = "auto",
+        pooler_config: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         self.options = EngineOptions(**{"dtype": "float32", "max_num_seqs": 16, **options})
@@ -60,15 +68,18 @@ class InProcessEngine:
         choice = choose(self.host, checkpoint, model_impl)
         for name in self.host.names(BACKENDS):
             self.host.load_named(BACKENDS, name)
-        info = self.info = choice.info
+        self.host.load_named(PLUGINS, "poolers")
+        info = self.info = resolve(choice.info, checkpoint, runner=runner, convert=convert, given=pooler_config)
+        self.pooling = info.pooling
         self.max_model_len = min(max_model_len or 512, info.max_model_len)
         self.config = EngineConfig(
             name="test", folder=str(folder), architecture=info.architecture, checkpoint_dtype=info.dtype,
             max_model_len=self.max_model_len, vocab_size=info.vocab_size, options=self.options,
             registered=choice.name, tokenizer=str(Path(folder) / "tokenizer.json"), eos_token_ids=info.eos_token_ids,
+            pooling=info.pooling,
         )  # fmt: skip
         self.built: Built = build(self.config, self.host, lambda done, total: None, world)
-        self.runner = self.built.runner
+        self.runner: Any = self.built.runner  # a PoolingRunner where the model pools
         self.cache = CacheManager(
             self.built.layout, self.built.pages, max_chunk=self.options.max_num_batched_tokens,
             prefix_caching=prefix_caching,
@@ -85,7 +96,8 @@ class InProcessEngine:
         self.logits: dict[int, list[torch.Tensor]] = {}
         self.events: dict[int, list[Any]] = {}
         self.record_logits = False
-        self._hook_sampler()
+        if self.pooling is None:
+            self._hook_sampler()
 
     def _hook_sampler(self) -> None:
         sample = self.runner.sampler.sample
@@ -96,7 +108,7 @@ class InProcessEngine:
                     self.logits.setdefault(int(self.runner.batch.ids[row]), []).append(line.clone())
             return sample(logits, rows)
 
-        self.runner.sampler.sample = recording  # type: ignore[method-assign]
+        self.runner.sampler.sample = recording
 
     def add(self, prompt: Seq[int], params: SamplingParams, *, index: int = 0, leader: Sequence | None = None,
             salt: str | None = None, priority: int = 0) -> Sequence:  # fmt: skip
@@ -109,6 +121,19 @@ class InProcessEngine:
         )  # fmt: skip
         if params.grammar is not None:
             seq.constrained = Constrained(self.compiler.compile(params.grammar.text), params)
+        self.scheduler.add(seq)
+        return seq
+
+    def add_pooled(self, prompt: Seq[int], params: PoolParams, *, salt: str | None = None) -> Sequence:
+        id_ = next(self._ids)
+        assert self.pooling is not None
+        name = self.pooling.token_pooler if params.task in TOKEN_TASKS else self.pooling.pooler
+        seq = Sequence(
+            id_, id_, 0, array("i", prompt), SamplingParams(max_tokens=1), seed=0, limit=len(prompt) + 1,
+            arrival=float(id_), groups=len(self.built.layout.groups),
+            chain_root=prefix.root({"salt": salt} if salt else None), pool=params,
+            reads_all=self.host.registry.poolers[name].spec.needs_all,
+        )  # fmt: skip
         self.scheduler.add(seq)
         return seq
 
@@ -152,6 +177,21 @@ class InProcessEngine:
         assert all(s.status is Status.FINISHED for s in seqs)
         self.check_idle()
         return [list(s.tokens[s.prompt_len :]) for s in seqs]
+
+    def pool(self, prompts: Seq[Seq[int]], params: PoolParams | Seq[PoolParams]) -> list[torch.Tensor]:
+        """What every prompt is pooled to, ``[width]`` or ``[rows, width]`` float32; all are in the batch together."""
+        many = [params] * len(prompts) if isinstance(params, PoolParams) else list(params)
+        seqs = [self.add_pooled(p, q) for p, q in zip(prompts, many, strict=True)]
+        self.run()
+        assert all(s.status is Status.FINISHED for s in seqs)
+        self.check_idle()
+        out = []
+        for seq in seqs:
+            found = self.events[seq.id][-1].vectors
+            assert found is not None, self.events[seq.id][-1].error
+            flat = torch.frombuffer(bytearray(found.data), dtype=torch.float32)
+            out.append(flat if found.rows is None else flat.view(found.rows, found.width))
+        return out
 
     def check_idle(self) -> None:
         self.scheduler.check_integrity()
