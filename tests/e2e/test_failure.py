@@ -15,7 +15,7 @@ import httpx
 import openai
 import psutil
 import pytest
-from support.server import RunningServer, start_server
+from support.server import RunningServer, ended, start_server
 
 pytestmark = pytest.mark.e2e
 LONG = {"ignore_eos": True, "return_token_ids": True}  # a stream that ends only by its length
@@ -78,7 +78,7 @@ def test_killed_engine(own: RunningServer) -> None:
     assert len(outcomes["a"]) == 12
     assert all(isinstance(o, openai.APIError) and "engine died" in o.message for o in outcomes["a"])
     assert outcomes["b"] == [want.choices[0].text] * 8
-    own.wait(200, timeout=10)
+    own.wait(200)
     health = own.health()["models"]
     assert (health["a"]["restarts"], health["b"]["restarts"]) == (1, 0)
     assert own.engine_pid("a") != first
@@ -215,8 +215,7 @@ def test_a_model_that_cannot_start_ends_the_server(checkpoints: dict[str, Path],
     family = server.processes()
     assert server.process.wait(60) == 2
     assert "model.layers.2.mlp.up_proj.weight" in server.log.splitlines()[-1]
-    psutil.wait_procs(family, timeout=5)
-    assert not any(p.is_running() for p in family)
+    assert all(ended(p, 60) for p in family)
 
 
 @pytest.mark.slow

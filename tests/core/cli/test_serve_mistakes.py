@@ -20,7 +20,7 @@ from frameworkctl.cli import main
 from support.fake_dists import FakeDists, installed
 from support.programs import FRAMEWORKCTL, MARK, Run, environment, frameworkctl, marked
 
-GONE = 30.0  # seconds in which what was left behind must have noticed
+GONE = 90.0  # seconds in which what was left behind must have noticed
 MISTAKES: dict[str, tuple[list[str], str]] = {
     "unknown flag": (["--prot", "1"], "unknown option '--prot'; did you mean '--port'?"),
     "bad value": (["--max-num-seqs", "0"], "--max-num-seqs: Expected `int` >= 1, got '0'"),

@@ -67,7 +67,7 @@ def children() -> list[int]:
     return [child.pid for child in psutil.Process().children()]
 
 
-def call(pool: WorkerPool, name: str, argument: Any = None, seconds: float = 20.0) -> Any:
+def call(pool: WorkerPool, name: str, argument: Any = None, seconds: float = 60.0) -> Any:
     return pool.call(f"jobs_of_a_test:{name}", argument, seconds=seconds)
 
 
@@ -93,7 +93,7 @@ def test_errors_of_the_function_come_back_and_the_worker_stays(pool: WorkerPool)
     ("name", "argument", "seconds", "error"),
     [
         ("spin", None, 0.2, OutOfTime), ("sleep", 60, 0.2, OutOfTime), ("eat", None, 60, OutOfMemory),
-        ("large", 2 << 20, 20, OutOfMemory), ("die", 3, 20, WorkerDied), ("babble", "ffffffff", 20, OutOfMemory),
+        ("large", 2 << 20, 20, OutOfMemory), ("die", 3, 20, WorkerDied), ("babble", "ffffffff", 60, OutOfMemory),
         ("babble", "03000000" + "c1c1c1", 20, WorkerDied),
     ],
 )  # fmt: skip
