@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from frameworkctl.interfaces.engine import Batch, ModelContext
-from frameworkctl.layers import Attention, QKVLinear, RMSNorm, RowLinear
+from frameworkctl.layers import Attention, BidirectionalAttention, QKVLinear, RMSNorm, RowLinear
 from torch import Tensor, nn
 
 from .config import DecoderConfig
@@ -22,10 +22,15 @@ class SelfAttention(nn.Module):
         self.qkv = QKVLinear(ctx, (q, k, v), c.hidden_size, c.heads, c.kv_heads, d, bias=c.qkv_bias)
         self.output = RowLinear(ctx, f"{name}.{names.output}", c.heads * d, c.hidden_size, bias=c.output_bias)
         self.heads, self.kv_heads, self.head_dim = self.qkv.heads, self.qkv.kv_heads, d
-        self.attention = Attention(
-            ctx, self.heads, self.kv_heads, d,
-            scale=c.attention_scale, window=c.windows[layer], softcap=c.attention_softcap,
-        )  # fmt: skip
+        sizes, window = (self.heads, self.kv_heads, d), c.windows[layer]
+        self.attention: Attention | BidirectionalAttention
+        if c.bidirectional:
+            reach = None if window is None else window - 1
+            self.attention = BidirectionalAttention(
+                ctx, *sizes, scale=c.attention_scale, window=reach, softcap=c.attention_softcap
+            )
+        else:
+            self.attention = Attention(ctx, *sizes, scale=c.attention_scale, window=window, softcap=c.attention_softcap)
         self.rotary_ops = ctx.ops("rotary", dtype=ctx.dtype, head_dim=d, interleaved=c.rope_interleaved)
         self.rope = c.layer_ropes[layer]
         self.q_norm = make_head_norm(c, ctx, f"{name}.{names.q_norm}", self.heads)
@@ -68,7 +73,10 @@ class SelfAttention(nn.Module):
         q, k = rotated[:, : self.heads], rotated[:, self.heads :]
         if query_scale is not None:
             q = q * query_scale[:, None, None]
-        attended = self.attention(q, k, values, batch)
+        if isinstance(self.attention, BidirectionalAttention):
+            attended = self.attention(q, k, values)
+        else:
+            attended = self.attention(q, k, values, batch)
         if self.output_norm is not None:
             attended = self.output_norm(attended)
         out: Tensor = self.output(attended)

@@ -71,8 +71,9 @@ class DecoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     ``logits_scale`` the logits. ``norm_plus_one``: weights are stored minus one. ``late_cast``: a norm's weight is
     multiplied in float32. ``parallel``: attention and MLP read the same norm and are added together. ``qk_norm`` works
     on each head with one weight for all (``head``) or with one for each (``own``), or on all heads at once (``full``);
-    ``q_norm_names`` where every head's weight is its own tensor. ``query_scale`` (beta, length): rotated queries are
+    ``own_tensors`` where every head's weight is its own tensor. ``query_scale`` (beta, length): rotated queries are
     multiplied by 1 + beta ln(1 + position // length).
+    ``bidirectional``: tokens see later ones too, within a window's length, and nothing is kept.
     """
 
     vocab_size: int
@@ -115,3 +116,4 @@ class DecoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     query_scale: tuple[float, int] | None = None
     attention_softcap: float | None = None
     final_softcap: float | None = None
+    bidirectional: bool = False

@@ -18,6 +18,10 @@ def llama(raw: Raw, **changes: Any) -> DecoderConfig:
     return base(raw, **{**shared, **changes})
 
 
+def llama_bidirectional(raw: Raw) -> DecoderConfig:
+    return llama(raw, bidirectional=True)
+
+
 def mistral(raw: Raw) -> DecoderConfig:
     return base(raw, max_positions=4096 * 32, windows=every(raw.get("sliding_window", 4096), raw))
 
@@ -91,10 +95,11 @@ def vaultgemma(raw: Raw) -> DecoderConfig:
 def gemma3(raw: Raw) -> DecoderConfig:
     pattern = raw.get("sliding_window_pattern") or raw.get("_sliding_window_pattern") or 6
     slides = sliding(raw, lambda layer: (layer + 1) % pattern != 0)
+    window, both_ways = raw.get("sliding_window", 4096), bool(raw.get("use_bidirectional_attention"))
     uncapped = {"attn_logit_softcapping": None, "final_logit_softcapping": None, **raw}
     return _gemma(
-        raw, max_positions=131072, qk_norm="head", windows=windows(slides, raw.get("sliding_window", 4096)),
-        norms=SANDWICH, **_capped(uncapped), **ropes_by_type(raw, slides, 1e6, 1e4),
+        raw, max_positions=131072, qk_norm="head", windows=windows(slides, window // 2 + 1 if both_ways else window),
+        norms=SANDWICH, bidirectional=both_ways, **_capped(uncapped), **ropes_by_type(raw, slides, 1e6, 1e4),
     )  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from .attention import SelfAttention
 from .config import DecoderConfig
 from .mlp import make_mlp
 from .norms import Norm, make_norm
-from .table import decoder_config
+from .reward import RewardHead
+from .table import REWARDS, architecture_of, decoder_config
 
 
 class Layer(nn.Module):
@@ -69,7 +70,11 @@ class Decoder(Model):
         self.embedding = VocabEmbedding(ctx, "model.embed_tokens", c.vocab_size, c.hidden_size, scale=c.row_scale)
         self.layers = nn.ModuleList(Layer(c, ctx, index) for index in range(c.num_layers))
         self.norm = make_norm(c, ctx, c.names.last_norm, c.hidden_size)
-        self.head = Head(ctx, "lm_head", self.embedding, c.hidden_size, tied=c.tied, bias=c.head_bias)
+        self.head: Head | RewardHead
+        if architecture_of(config) in REWARDS and ctx.pooling is not None:
+            self.head = RewardHead(ctx, c.hidden_size, len(ctx.pooling.labels))
+        else:
+            self.head = Head(ctx, "lm_head", self.embedding, c.hidden_size, tied=c.tied, bias=c.head_bias)
         self.rotaries = [
             RotaryTable(ctx, rope, int(c.head_dim * rope.get("partial_rotary_factor", 1.0)), c.max_positions)
             for rope in c.ropes
@@ -104,3 +109,6 @@ class Decoder(Model):
         if c.logits_scale is not None:
             logits = logits * c.logits_scale
         return logits if c.final_softcap is None else torch.tanh(logits / c.final_softcap) * c.final_softcap
+
+    def classify(self, pooled: Tensor) -> Tensor:
+        return self.head.classify(pooled)

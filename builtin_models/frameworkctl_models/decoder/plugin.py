@@ -5,6 +5,7 @@ from __future__ import annotations
 from frameworkctl.interfaces import Checkpoint, ModelInfo, ModelSpec, Register, hookimpl
 
 from ..describing import dtype_of, eos_token_ids
+from .pooling import pooling_of
 from .table import FAMILIES, architecture_of, decoder_config
 
 # Their activations are known to grow beyond 65504, float16's largest number.
@@ -15,9 +16,10 @@ def describe(checkpoint: Checkpoint) -> ModelInfo:
     """What the server needs to know, from json files alone."""
     config = decoder_config(checkpoint.config)
     architecture = architecture_of(checkpoint.config)
+    pooling, tasks = pooling_of(architecture, config, checkpoint)
     return ModelInfo(
         architecture=architecture,
-        tasks=frozenset({"generate"}),
+        tasks=tasks,
         vocab_size=config.vocab_size,
         hidden_size=config.hidden_size,
         num_layers=config.num_layers,
@@ -25,6 +27,7 @@ def describe(checkpoint: Checkpoint) -> ModelInfo:
         eos_token_ids=eos_token_ids(checkpoint),
         overflows=OVERFLOWS.get(architecture, frozenset()),
         dtype=dtype_of(checkpoint.config),
+        pooling=pooling,
     )
 
 

@@ -54,6 +54,7 @@ def base(
         "windows": (None,) * layers,
         "attention_scale": head_dim**-0.5,
         "layer_ropes": (0,) * layers,
+        "bidirectional": raw.get("is_causal") is False,
     }
     if "ropes" not in changes:
         values["ropes"] = (rope_parameters(raw, theta=theta, partial=partial),)

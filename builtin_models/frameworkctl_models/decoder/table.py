@@ -21,6 +21,7 @@ FAMILIES: dict[str, Family] = {
     "Exaone4ForCausalLM": dense.exaone4,
     "Gemma2ForCausalLM": dense.gemma2,
     "Gemma3ForCausalLM": dense.gemma3,
+    "Gemma3TextModel": dense.gemma3,
     "GemmaForCausalLM": dense.gemma,
     "Glm4ForCausalLM": dense.glm4,
     "GlmForCausalLM": dense.glm,
@@ -28,6 +29,8 @@ FAMILIES: dict[str, Family] = {
     "GraniteMoeForCausalLM": sparse.granitemoe,
     "HeliumForCausalLM": dense.helium,
     "HunYuanDenseV1ForCausalLM": dense.hunyuan_dense,
+    "LlamaBidirectionalForSequenceClassification": dense.llama_bidirectional,
+    "LlamaBidirectionalModel": dense.llama_bidirectional,
     "LlamaForCausalLM": dense.llama,
     "Ministral3ForCausalLM": dense.ministral3,
     "MistralForCausalLM": dense.mistral,
@@ -40,6 +43,8 @@ FAMILIES: dict[str, Family] = {
     "Phi3ForCausalLM": dense.phi3,
     "PhiForCausalLM": dense.phi,
     "Qwen2ForCausalLM": dense.qwen2,
+    "Qwen2ForProcessRewardModel": dense.qwen2,
+    "Qwen2ForRewardModel": dense.qwen2,
     "Qwen2MoeForCausalLM": sparse.qwen2_moe,
     "Qwen3ForCausalLM": dense.qwen3,
     "Qwen3MoeForCausalLM": sparse.qwen3_moe,
@@ -49,6 +54,9 @@ FAMILIES: dict[str, Family] = {
     "Starcoder2ForCausalLM": dense.starcoder2,
     "VaultGemmaForCausalLM": dense.vaultgemma,
 }
+
+
+REWARDS = ("Qwen2ForRewardModel", "Qwen2ForProcessRewardModel")
 
 
 def architecture_of(raw: Raw) -> str:

@@ -152,3 +152,6 @@ class Deepseek(Model):
     def logits(self, hidden: Tensor) -> Tensor:
         out: Tensor = self.head(hidden)
         return out
+
+    def classify(self, pooled: Tensor) -> Tensor:
+        return self.head.classify(pooled)

@@ -159,7 +159,8 @@ FAMILIES: dict[str, Family] = {
 EMBEDDERS = ("Model", "ForMaskedLM")
 SEQUENCE_CLASSIFIER, TOKEN_CLASSIFIER = "ForSequenceClassification", "ForTokenClassification"
 SUFFIXES = (*EMBEDDERS, SEQUENCE_CLASSIFIER, TOKEN_CLASSIFIER)
-ARCHITECTURES = tuple(family + suffix for family in FAMILIES for suffix in SUFFIXES)
+COLBERT = "HF_ColBERT"  # a BERT whose states are projected, token by token, to be compared
+ARCHITECTURES = (COLBERT, *(family + suffix for family in FAMILIES for suffix in SUFFIXES))
 
 
 def architecture_of(raw: Raw) -> str:
@@ -173,5 +174,7 @@ def architecture_of(raw: Raw) -> str:
 def encoder_config(raw: Raw) -> EncoderConfig:
     """The config.json of any family here."""
     architecture = architecture_of(raw)
+    if architecture == COLBERT:
+        return bert(raw)
     suffix = next(s for s in SUFFIXES if architecture.endswith(s))
     return FAMILIES[architecture.removesuffix(suffix)](raw)

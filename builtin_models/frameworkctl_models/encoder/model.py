@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from frameworkctl.interfaces.engine import Batch, LoadReport, Model, ModelContext
 from frameworkctl.layers import (
     Activation,
     ColumnLinear,
     GatedMLP,
     LayerNorm,
+    ReplicatedLinear,
     RotaryTable,
     RowLinear,
 )
@@ -19,7 +22,7 @@ from torch import Tensor, nn
 from .attention import SelfAttention
 from .config import EncoderConfig, Head
 from .embeddings import Distances, Embeddings
-from .families import TOKEN_CLASSIFIER, architecture_of, encoder_config
+from .families import COLBERT, TOKEN_CLASSIFIER, architecture_of, encoder_config
 from .head import Classifier
 from .weights import own_names
 
@@ -94,6 +97,10 @@ class Encoder(Model):
         if c.buckets is not None and names.relative is not None:
             self.distances = Distances(ctx, names.relative, c.buckets, c.heads)
         self.rotaries = [RotaryTable(ctx, rope, c.head_dim, c.max_positions) for rope in c.ropes]
+        self.projection: ReplicatedLinear | None = None
+        if architecture_of(config) == COLBERT and ctx.pooling is not None:
+            wide = dataclasses.replace(ctx, dtype=torch.float32)
+            self.projection = ReplicatedLinear(wide, "linear", c.hidden_size, ctx.pooling.size)
         self.head: Head | None = None  # of classes; None: the model was built for embeddings
         if ctx.pooling is not None and ctx.pooling.labels:
             self.head = c.token_head if architecture_of(config).endswith(TOKEN_CLASSIFIER) else c.sequence_head
@@ -112,6 +119,9 @@ class Encoder(Model):
         for layer in self.layers:
             x, residual = layer(x, residual, tables, bias)
         return x if self.last_norm is None else self.last_norm.add(x, residual)[0]
+
+    def embed(self, pooled: Tensor) -> Tensor:
+        return pooled if self.projection is None else self.projection(pooled)
 
     def classify(self, pooled: Tensor) -> Tensor:
         if self.head is None:

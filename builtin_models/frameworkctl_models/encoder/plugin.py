@@ -5,7 +5,7 @@ from __future__ import annotations
 from frameworkctl.interfaces import Checkpoint, ModelInfo, ModelSpec, PoolingInfo, PoolTask, Register, hookimpl
 
 from ..describing import dtype_of
-from .families import ARCHITECTURES, SEQUENCE_CLASSIFIER, TOKEN_CLASSIFIER, architecture_of, encoder_config
+from .families import ARCHITECTURES, COLBERT, SEQUENCE_CLASSIFIER, TOKEN_CLASSIFIER, architecture_of, encoder_config
 
 
 def describe(checkpoint: Checkpoint) -> ModelInfo:
@@ -17,6 +17,8 @@ def describe(checkpoint: Checkpoint) -> ModelInfo:
         task, tasks = "classify", {"classify", "token_classify"}
     elif architecture.endswith(TOKEN_CLASSIFIER):
         task, tasks = "token_classify", {"token_classify"}
+    elif architecture == COLBERT:
+        task, tasks = "token_embed", {"token_embed"}
     pooler = config.sequence_pooler if task == "classify" else "cls"
     return ModelInfo(
         architecture=architecture,
@@ -26,8 +28,18 @@ def describe(checkpoint: Checkpoint) -> ModelInfo:
         num_layers=config.num_layers,
         max_model_len=config.max_positions,
         dtype=dtype_of(checkpoint.config),
-        pooling=PoolingInfo(task=task, pooler=pooler, size=config.hidden_size, whole=True),
+        pooling=PoolingInfo(
+            task=task, pooler=pooler, size=_size(checkpoint, architecture) or config.hidden_size, whole=True
+        ),
     )
+
+
+def _size(checkpoint: Checkpoint, architecture: str) -> int | None:
+    """Of ColBERT's vectors; its own tools write it into a file of their own. None for other classes."""
+    if architecture != COLBERT:
+        return None
+    own = checkpoint.json("artifact.metadata") or {}
+    return int(checkpoint.config.get("dim") or own.get("dim") or 128)
 
 
 @hookimpl
