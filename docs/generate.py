@@ -17,6 +17,19 @@ from frameworkctl.plugins.inspection import hook_names, spec_names
 from frameworkctl_endpoints import beam_search, field_checks, generation_fields
 from frameworkctl_endpoints.chat import plugin as chat
 from frameworkctl_endpoints.completions import plugin as completions
+from frameworkctl_endpoints.pooling import (
+    classify,
+    cohere_embed,
+    embeddings,
+    pooling,
+    prefixes,
+    rerank,
+    score,
+    scoring,
+    vectors,
+)
+from frameworkctl_endpoints.pooling import fields as pooling_fields
+from frameworkctl_endpoints.pooling import replies as pooling_replies
 
 DOCS = Path(__file__).parent
 EXAMPLES = DOCS / "examples"
@@ -119,22 +132,12 @@ def limits() -> dict[str, str]:
     }
 
 
-def fields_page() -> str:
+def generation_fields_table() -> list[str]:
     """Every field of completions and chat: where it is known, what it may be, what becomes of it."""
     structs = {"completions": completions.CompletionRequest, "chat": chat.ChatRequest}
     unsupported = {"completions": completions.COMPLETIONS_UNSUPPORTED, "chat": chat.CHAT_UNSUPPORTED}
     known = {family: {f.encode_name for f in msgspec.structs.fields(s)} for family, s in structs.items()}
-    parts = [
-        NOTE,
-        "# Request fields of completions and chat",
-        "",
-        "A value of the wrong type is a 400 `invalid_type`, one outside its limits a 400 `invalid_value`; `param`",
-        "names the field. *refused* is a 400 `unsupported_parameter` where the field asks for something. Fields that",
-        "are not here are named in the header `x-unknown-fields` of the reply, or refused (`--unknown-fields reject`).",
-        "",
-        "| field | in | limits | status |",
-        "|---|---|---|---|",
-    ]
+    parts = ["| field | in | limits | status |", "|---|---|---|---|"]
     may_be = limits()
     for name in sorted(set().union(*known.values())):
         families = [family for family in structs if name in known[family]]
@@ -149,6 +152,95 @@ def fields_page() -> str:
             status = "accepted, without effect"
         where = "both" if len(families) == len(structs) else families[0]
         parts.append(f"| `{name}` | {where} | {may_be.get(name, '')} | {status} |")
+    return parts
+
+
+POOLING = {
+    "embeddings": embeddings.EmbeddingRequest,
+    "pooling": pooling.PoolingRequest,
+    "classify": classify.ClassifyRequest,
+    "score": score.ScoreRequest,
+    "rerank": rerank.RerankRequest,
+    "cohere_embed": cohere_embed.CohereEmbedRequest,
+}
+
+
+def pooling_limits() -> dict[str, str]:
+    """What a field of a pooling family may be, where its type does not say it."""
+    alias = "another name of `use_activation`, which wins"
+    sides = "; ".join(f"`{left}` with `{right}`" for left, right in score.PAIRS)
+    return {
+        "activation": alias,
+        "cache_salt": f"1 to {field_checks.MAX_SALT} printable characters",
+        "chat_template_kwargs": f"score, rerank: needs `--chat-template`; not {', '.join(scoring.TEMPLATE_KEYS)}",
+        "continue_final_message": "not with `add_generation_prompt`",
+        "dimensions": "what the model was trained for (Matryoshka); embeddings only",
+        "documents": 'not empty; a text, `{"text"}` or `{"content"}`, or a list of them',
+        "embed_dtype": ", ".join(vectors.SIZES) + "; where `encoding_format` is not `float`",
+        "embedding_types": "float, base64, binary, ubinary",
+        "encoding_format": f"float, base64, bytes (metadata of {pooling_replies.MAX_METADATA >> 10} KiB), bytes_only",
+        "endianness": "native, little, big",
+        "images": "none: texts only",
+        "input": "a text, token ids, messages, or a list of one kind; not with `messages`",
+        "input_type": f"the model's prompts, and {', '.join(prefixes.COHERE)}; texts only",
+        "instruction": "needs `--chat-template`",
+        "max_tokens": "at least 1",
+        "max_tokens_per_doc": "0 (all) to less than the context",
+        "max_tokens_per_query": "0 (all) to less than the context",
+        "messages": "a conversation, or a list of them; not empty",
+        "normalize": alias,
+        "output_dimension": "as `dimensions`",
+        "padding": "do_not_pad, max_length",
+        "priority": "64 bits; not 0 only where the scheduling policy looks at it",
+        "queries": sides,
+        "query": "one text, in the forms of a document",
+        "request_id": f"1 to {field_checks.MAX_REQUEST_ID} printable ASCII characters; `X-Request-Id` wins",
+        "return_documents": "without effect on `/rerank`, which always has them",
+        "softmax": alias,
+        "task": ", ".join(pooling.TASKS) + "; those that the model has",
+        "texts": "not empty; not with `inputs`",
+        "top_n": "at least 0; 0 and null: all",
+        "truncate": "END, START, NONE",
+        "truncate_prompt_tokens": "-1 (the context), or 1 to the context",
+        "truncation_side": "left, right",
+        "use_activation": "embeddings are normalised, classes go through sigmoid or softmax",
+    }
+
+
+def pooling_fields_table() -> list[str]:
+    """Every field of the pooling families."""
+    known = {family: {f.encode_name for f in msgspec.structs.fields(s)} for family, s in POOLING.items()}
+    parts = ["| field | in | limits | status |", "|---|---|---|---|"]
+    may_be = pooling_limits()
+    for name in sorted(set().union(*known.values())):
+        families = [family for family in POOLING if name in known[family]]
+        status = "served"
+        if name in (*pooling_fields.UNSUPPORTED, *rerank.UNSUPPORTED, "data", "images"):
+            status = "refused"
+        elif name == "user":
+            status = "accepted, without effect"
+        parts.append(f"| `{name}` | {', '.join(families)} | {may_be.get(name, '')} | {status} |")
+    return parts
+
+
+def fields_page() -> str:
+    """All request fields."""
+    parts = [
+        NOTE,
+        "# Request fields of completions and chat",
+        "",
+        "A value of the wrong type is a 400 `invalid_type`, one outside its limits a 400 `invalid_value`; `param`",
+        "names the field. *refused* is a 400 `unsupported_parameter` where the field asks for something. Fields that",
+        "are not here are named in the header `x-unknown-fields` of the reply, or refused (`--unknown-fields reject`).",
+        "",
+        *generation_fields_table(),
+        "",
+        "# Request fields of the pooling families",
+        "",
+        "Paths and examples are in [pooling.md](pooling.md). In score and rerank `encoding_format` has no effect.",
+        "",
+        *pooling_fields_table(),
+    ]
     return "\n".join(parts) + "\n"
 
 

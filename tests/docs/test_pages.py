@@ -94,6 +94,8 @@ def test_mask_example_holds_back_what_could_become_the_secret() -> None:
 
 def test_every_limit_belongs_to_a_field(generate: ModuleType) -> None:
     page = generate.fields_page()
-    assert all(f"| `{name}` |" in page for name in generate.limits())
+    generation, pooling = page.split("# Request fields of the pooling families")
+    assert all(f"| `{name}` |" in generation for name in generate.limits())
+    assert all(f"| `{name}` |" in pooling for name in generate.pooling_limits())
     assert "| `suffix` | completions |  | refused |" in page
     assert "| `user` | both |  | accepted, without effect |" in page
