@@ -9,11 +9,12 @@ import torch
 from ..protocol import BackendUnavailable
 from ..reference.backend import ReferenceBackend
 from .attention import CompiledAttention
+from .elementwise import CompiledElementwise
 from .library import kernels
 from .linear import CompiledLinear
 
 
-class CpuBackend(CompiledAttention, CompiledLinear, ReferenceBackend):
+class CpuBackend(CompiledAttention, CompiledElementwise, CompiledLinear, ReferenceBackend):
     """Operations that a mixin of this package defines run compiled, all others as in the reference.
 
     Raises:
@@ -25,6 +26,7 @@ class CpuBackend(CompiledAttention, CompiledLinear, ReferenceBackend):
     def __init__(self, device: str) -> None:
         ReferenceBackend.__init__(self, device)
         CompiledAttention.__init__(self)
+        CompiledElementwise.__init__(self)
         CompiledLinear.__init__(self)
         if self.device.type != "cpu":
             raise BackendUnavailable(f"the backend cpu computes on processors, not on {device}")

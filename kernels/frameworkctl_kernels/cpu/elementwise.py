@@ -1,0 +1,96 @@
+"""Norms, rotary embedding and gated activations on the compiled kernels."""
+
+from __future__ import annotations
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from .attention import TYPES
+
+KINDS = {"silu": 0, "gelu": 1, "gelu_tanh": 2, "relu": 3, "relu2": 4, "swiglu_oai": 5}
+
+
+class Rows(ctypes.Structure):
+    """``fc::Rows``: a tensor ``[outer, inner, size]``."""
+
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("outer", "inner", "size", "outer_stride", "inner_stride"))
+
+
+class CompiledElementwise:
+    """The operations of the protocol that go over a row at a time; a part of CpuBackend."""
+
+    kernels: ctypes.CDLL
+
+    def __init__(self) -> None:
+        self._shapes: dict[tuple[int, ...], tuple[Rows, int]] = {}
+
+    def rms_norm(self, x: Tensor, weight: Tensor, eps: float, *, late_cast: bool = False) -> Tensor:
+        rows, x = self._rows(x)
+        out = torch.empty(x.shape, dtype=x.dtype)
+        self.kernels.fc_rms_norm(
+            rows, TYPES[x.dtype], x.data_ptr(), None, weight.data_ptr(), TYPES[weight.dtype], eps, late_cast,
+            out.data_ptr(),
+        )  # fmt: skip
+        return out
+
+    def add_rms_norm(
+        self, x: Tensor, residual: Tensor, weight: Tensor, eps: float, *, late_cast: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        rows, x = self._rows(x)
+        residual = residual.contiguous()
+        out = torch.empty(x.shape, dtype=x.dtype)
+        self.kernels.fc_rms_norm(
+            rows, TYPES[x.dtype], x.data_ptr(), residual.data_ptr(), weight.data_ptr(), TYPES[weight.dtype], eps,
+            late_cast, out.data_ptr(),
+        )  # fmt: skip
+        return out, residual
+
+    def layer_norm(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+        rows, x = self._rows(x)
+        out = torch.empty(x.shape, dtype=x.dtype)
+        self.kernels.fc_layer_norm(
+            rows, TYPES[x.dtype], x.data_ptr(), None, None if weight is None else weight.data_ptr(),
+            None if bias is None else bias.data_ptr(), weight is not None and weight.dim() > 1, eps, out.data_ptr(),
+        )  # fmt: skip
+        return out
+
+    def rotary(self, x: Tensor, cos_sin: Tensor, *, interleaved: bool = False) -> None:
+        cos_sin = cos_sin.to(x.dtype)
+        self.kernels.fc_rotary(
+            TYPES[x.dtype], x.data_ptr(), x.shape[0], x.shape[1], x.stride(0), x.stride(1), cos_sin.data_ptr(),
+            cos_sin.stride(0), cos_sin.shape[1] // 2, interleaved,
+        )  # fmt: skip
+
+    def gated_activation(self, gate_up: Tensor, kind: str) -> Tensor:
+        shape = gate_up.shape
+        flat = gate_up if gate_up.dim() == 2 and gate_up.stride(1) == 1 else gate_up.reshape(-1, shape[-1]).contiguous()
+        out = torch.empty((*shape[:-1], shape[-1] // 2), dtype=gate_up.dtype)
+        self.kernels.fc_gated(
+            TYPES[flat.dtype], KINDS[kind], flat.data_ptr(), flat.stride(0), flat.shape[0], shape[-1] // 2,
+            out.data_ptr(),
+        )  # fmt: skip
+        return out
+
+    def _rows(self, x: Tensor) -> tuple[int, Tensor]:
+        """How to walk the rows of ``x``, and ``x``, dense in its last axis and of at most three axes."""
+        stride = x.stride()
+        if stride[-1] != 1 or x.dim() > 3:
+            x = x.contiguous()
+            stride = x.stride()
+        shape = tuple(x.shape)
+        key = (*shape, *stride)
+        found = self._shapes.get(key)
+        if found is None:
+            if len(self._shapes) > 1000:  # prefills come in many lengths
+                self._shapes.clear()
+            inner = shape[-2] if len(shape) > 2 else 1
+            outer = x.numel() // max(1, inner * shape[-1])
+            rows = Rows(outer, inner, shape[-1], 0, 0)
+            if len(shape) > 1:
+                rows.outer_stride = stride[-3] if len(shape) > 2 else stride[0]
+            if len(shape) > 2:
+                rows.inner_stride = stride[-2]
+            found = self._shapes[key] = (rows, ctypes.addressof(rows))
+        return found[1], x
