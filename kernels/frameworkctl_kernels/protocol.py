@@ -90,6 +90,8 @@ class Backend(Protocol):
 
     name: str
     asynchronous: bool  # launch returns before the work is done
+    deterministic: bool | None  # True is set before a model is built: no row's result may depend on other rows;
+    # None: this backend cannot promise that
 
     def supports(self, op: str, **facts: Any) -> str | None:
         """None: yes. Else the reason why not, and the layer uses ``reference`` for this op."""
@@ -161,8 +163,15 @@ class Backend(Protocol):
         output (DeepSeek-V2, 2024, section 2.1).
         """
 
-    def pack(self, weight: Tensor, fmt: str = "plain") -> Packed:
-        """``weight [N, K]`` once into the form ``linear`` reads; the original may be dropped."""
+    def pack(self, weight: Tensor, fmt: str = "plain", *, lookup: bool = False) -> Packed:
+        """``weight [N, K]`` once into the form ``linear`` reads; the original may be dropped.
+
+        ``fmt``: ``plain``, or what the weight is rounded to: ``int8`` (255 levels for each row) or ``int4`` (16 levels
+        for each group of a row). With ``lookup``, ``lookup`` reads rows of it too; not of int4.
+        """
+
+    def lookup(self, packed: Packed, ids: Tensor) -> Tensor:
+        """``ids [T]`` int64 -> ``[T, K]``, rows of a weight that was packed for it."""
 
     def linear(self, x: Tensor, packed: Packed, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
         """``x [M, K] @ weight.T + bias`` -> ``[M, N]``."""

@@ -30,10 +30,26 @@ class VocabEmbedding(nn.Module):
         self.vocab_size = vocab_size
         self.start, self.size, self.per_rank = vocabulary_share(vocab_size, ctx)
         self.weight = torch.empty(self.size, hidden_size, dtype=ctx.dtype, device=ctx.device)
+        self.head: Head | None = None  # one that shares the weight, and holds it
         ctx.weights.add(f"{name}.weight", self._take)
 
+    def share(self, head: Head) -> None:
+        """Leave the weight to ``head``: rows are looked up in the form that it is multiplied in."""
+        self.head = head
+        del self.weight
+
     def _take(self, tensor: Tensor) -> None:
-        self.weight.copy_(tensor.narrow(0, self.start, self.size))
+        own = tensor.narrow(0, self.start, self.size)
+        if self.head is None:
+            self.weight.copy_(own)
+        else:
+            self.head.take(own)
+
+    def _lookup(self, ids: Tensor) -> Tensor:
+        if self.head is None:
+            return F.embedding(ids, self.weight)
+        assert self.head.packed is not None, "weights are loaded first"
+        return self.head.ops.lookup(self.head.packed, ids)
 
     def forward(self, ids: Tensor) -> Tensor:
         """``[T]`` int64 -> ``[T, hidden]``."""
@@ -49,10 +65,10 @@ class VocabEmbedding(nn.Module):
 
     def _rows(self, ids: Tensor) -> Tensor:
         if self.ctx.world.size == 1:
-            return F.embedding(ids, self.weight)
+            return self._lookup(ids)
         local = ids - self.start
         mine = (local >= 0) & (local < self.size)
-        rows = F.embedding(local.clamp(0, self.size - 1), self.weight)
+        rows = self._lookup(local.clamp(0, self.size - 1))
         return self.ctx.world.all_reduce(rows * mine[:, None])
 
 
@@ -82,11 +98,12 @@ class Head(nn.Module):
         self.start, self.size, self.per_rank = embedding.start, embedding.size, embedding.per_rank
         self.ops = ctx.ops("linear", dtype=ctx.dtype, out_size=self.size, in_size=hidden_size)
         self.packed: Packed | None = None
-        self.embedding = embedding if tied else None  # its rows are looked up too, so they stay as they are
+        self.tied = tied
         if tied:
+            embedding.share(self)
             ctx.weights.ignore(f"{name}.weight")
         else:
-            ctx.weights.add(f"{name}.weight", self._take)
+            ctx.weights.add(f"{name}.weight", lambda tensor: self.take(tensor.narrow(0, self.start, self.size)))
         self.bias = torch.empty(self.size, dtype=ctx.dtype, device=ctx.device) if bias else None
         if bias:
             ctx.weights.add(f"{name}.bias", self._take_bias)
@@ -95,9 +112,10 @@ class Head(nn.Module):
         assert self.bias is not None
         self.bias.copy_(tensor.narrow(0, self.start, self.size))
 
-    def _take(self, tensor: Tensor) -> None:
-        own = tensor.narrow(0, self.start, self.size).to(dtype=self.ctx.dtype, device=self.ctx.device, copy=True)
-        self.packed = self.ops.pack(own)
+    def take(self, own: Tensor) -> None:
+        """``own``: this rank's rows of the weight. Rounded weights keep 8 bits here: each row decides over a token."""
+        own = own.to(dtype=self.ctx.dtype, device=self.ctx.device, copy=True)
+        self.packed = self.ops.pack(own, "plain" if self.ctx.weight_format == "plain" else "int8", lookup=self.tied)
 
     def classify(self, pooled: Tensor) -> Tensor:
         """``[n, hidden]`` -> ``[n, labels]``, both float32; for ``Model.classify``."""
@@ -107,11 +125,9 @@ class Head(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """``[L, hidden]`` -> ``[L, vocab_size]`` float32."""
-        if self.embedding is not None:
-            own = F.linear(hidden, self.embedding.weight, self.bias).float()
-        else:
-            assert self.packed is not None, "weights are loaded first"
-            own = self.ops.linear(hidden, self.packed, self.bias).float()
+        assert self.packed is not None, "weights are loaded first"
+        own = torch.empty(hidden.shape[0], self.size, dtype=torch.float32, device=hidden.device)
+        self.ops.linear(hidden, self.packed, self.bias, own)
         if self.ctx.world.size == 1:
             return own
         padded = F.pad(own, (0, self.per_rank - self.size))

@@ -29,12 +29,22 @@ class Linear(nn.Module):
     The weight lives in ``packed`` only; what was collected to make it is dropped.
     """
 
-    def __init__(self, ctx: ModelContext, parts: Sequence[Part], in_start: int, in_size: int, *, bias: bool) -> None:
+    def __init__(
+        self,
+        ctx: ModelContext,
+        parts: Sequence[Part],
+        in_start: int,
+        in_size: int,
+        *,
+        bias: bool,
+        fmt: str | None = None,
+    ) -> None:
         super().__init__()
         self.ctx = ctx
         self.in_start, self.in_size = in_start, in_size
         self.out_size = sum(p.size for p in parts)
-        self.ops = ctx.ops("linear", dtype=ctx.dtype, out_size=self.out_size, in_size=in_size)
+        self.format = fmt or ctx.weight_format
+        self.ops = ctx.ops("linear", dtype=ctx.dtype, out_size=self.out_size, in_size=in_size, fmt=self.format)
         self.packed: Packed | None = None
         self.bias: Tensor | None = None
         self._weight: Tensor | None = None
@@ -56,7 +66,7 @@ class Linear(nn.Module):
                 self._weight[part.offset : part.offset + part.size].copy_(columns.narrow(0, part.start, part.size))
         self._waiting.discard(name)
         if not self._waiting:
-            self.packed, self._weight = self.ops.pack(self._weight), None
+            self.packed, self._weight = self.ops.pack(self._weight, self.format), None
 
     def _take_bias(self, name: str, tensor: Tensor) -> None:
         if self._bias is None:
@@ -98,10 +108,10 @@ class ColumnLinear(Linear):
 
 
 class ReplicatedLinear(Linear):
-    """Every rank computes all outputs (a router, a gate of one value)."""
+    """Every rank computes all outputs (a router, a gate of one value); its weight is never rounded."""
 
     def __init__(self, ctx: ModelContext, name: str, in_size: int, out_size: int, *, bias: bool = False) -> None:
-        super().__init__(ctx, _stack([(name, 0, out_size)]), 0, in_size, bias=bias)
+        super().__init__(ctx, _stack([(name, 0, out_size)]), 0, in_size, bias=bias, fmt="plain")
 
 
 class GateUpLinear(Linear):

@@ -77,7 +77,7 @@ class CompiledAttention:
 
     kernels: ctypes.CDLL
     device: torch.device
-    deterministic = False
+    deterministic: bool | None = False
 
     def __init__(self) -> None:
         self._steps: list[StepCall] = []

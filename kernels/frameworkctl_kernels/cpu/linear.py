@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from ..protocol import Packed
-from ..reference.linear import PlainWeight, pack
+from ..reference.linear import OneDnnWeight, PlainWeight, pack
+from ..reference.quantized import quantize
 from .library import Weight, kernels
 from .memory import Arena
+from .quantized import QuantizedWeight
 
 PANEL = 32
 TYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
@@ -84,14 +86,20 @@ class CompiledLinear:
     def computes_fast(self, dtype: torch.dtype) -> bool:
         return dtype in TYPES  # in float32 at worst, and half the memory to read
 
-    def pack(self, weight: Tensor, fmt: str = "plain") -> Packed:
-        if fmt != "plain":
-            raise ValueError(f"the cpu backend has no weight format {fmt!r}")
-        return PackedWeight(weight, self._arena) if weight.dtype in TYPES else pack(weight)
+    def pack(self, weight: Tensor, fmt: str = "plain", *, lookup: bool = False) -> Packed:
+        if weight.dtype not in TYPES:
+            return pack(weight)
+        if fmt == "plain":
+            return PackedWeight(weight, self._arena)
+        return QuantizedWeight(quantize(weight, fmt), weight.dtype, self._arena)
+
+    def lookup(self, packed: Packed, ids: Tensor) -> Tensor:
+        assert isinstance(packed, PackedWeight | QuantizedWeight)
+        return packed.rows(ids)
 
     def linear(self, x: Tensor, packed: Packed, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
-        if isinstance(packed, PackedWeight):
+        if isinstance(packed, PackedWeight | QuantizedWeight):
             return packed.linear(x, bias, out)
-        assert isinstance(packed, PlainWeight)
+        assert isinstance(packed, PlainWeight | OneDnnWeight)
         result = packed.linear(x, bias)
         return result if out is None else out.copy_(result)

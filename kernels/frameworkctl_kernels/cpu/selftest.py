@@ -56,13 +56,27 @@ def check_conversion(kernels: Kernels) -> None:
     check("conversion from bfloat16", back, from_bf16(bf), 0.0)
 
 
+def to_half(x: Array) -> Array:
+    return x.astype(np.float16)
+
+
+def to_single(x: Array) -> Array:
+    return x.astype(np.float32)
+
+
+# (type, from float32 to it, and back)
+FORMS: tuple[tuple[int, Callable[[Array], Array], Callable[[Array], Array]], ...] = (
+    (F32, to_single, to_single), (F16, to_half, to_single), (BF16, to_bf16, from_bf16),
+)  # fmt: skip
+
+
 def check_linear(kernels: Kernels) -> None:
     """Packed products in every type, at row counts that take every form of the inner loop."""
     random = np.random.default_rng(0)
     outputs, inputs = 75, 131
     wide = random.standard_normal((outputs, inputs)).astype(np.float32)
     bias = random.standard_normal(outputs).astype(np.float32)
-    for type_, cast, back in ((F32, np.float32, np.float32), (F16, np.float16, np.float32), (BF16, to_bf16, from_bf16)):
+    for type_, cast, back in FORMS:
         w, b = cast(wide), cast(bias)
         panels = np.zeros(96 * (inputs + 1) * 4, np.uint8)
         kernels.fc_pack(type_, address(w), inputs, outputs, inputs, address(panels))
@@ -74,7 +88,40 @@ def check_linear(kernels: Kernels) -> None:
             check("linear", out, back(x).astype(np.float64) @ back(w).astype(np.float64).T + back(b), 1e-5)
 
 
-CHECKS: list[Callable[[Kernels], None]] = [check_conversion, check_linear]
+def check_quantized(kernels: Kernels) -> None:
+    """Products with weights of 8 and 4 bits, over more than one block and a rest."""
+    random = np.random.default_rng(0)
+    outputs, inputs, groups = 75, 150, 5
+    bytes_, nibbles = (
+        random.integers(-127, 128, (outputs, inputs), np.int8),
+        random.integers(0, 16, (outputs, inputs), np.uint8),
+    )
+    scales = np.zeros(96, np.float32)
+    scales[:outputs] = random.random(outputs) / 127
+    group_scales, offsets = (random.random((2, outputs, groups)) / 8).astype(np.float16).astype(np.float32)
+    panels, four = np.zeros(96 * 256, np.int8), np.zeros(96 * 160 // 8, np.uint32)
+    numbers = np.zeros(96 * groups * 2, np.uint16)
+    kernels.fc_pack_int8(address(bytes_), outputs, inputs, 128, address(panels))
+    kernels.fc_pack_int4(
+        address(nibbles), address(group_scales), address(offsets), outputs, inputs, 32, address(four), address(numbers),
+    )  # fmt: skip
+    spread = np.repeat(np.arange(groups), 32)[:inputs]
+    weights = (
+        (library.Weight(address(panels), outputs, inputs, 8, 128, address(scales)), bytes_ * scales[:outputs, None]),
+        (library.Weight(address(four), outputs, inputs, 4, 32, address(numbers)),
+         nibbles * group_scales[:, spread] + offsets[:, spread]),
+    )  # fmt: skip
+    for weight, wide in weights:
+        for rows in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 25):
+            x = random.standard_normal((rows, inputs)).astype(np.float32)
+            out = np.zeros((rows, outputs), np.float32)
+            kernels.fc_linear_quantized(
+                ctypes.addressof(weight), F32, address(x), inputs, rows, None, address(out), F32
+            )
+            check("linear over rounded weights", out, x.astype(np.float64) @ wide.astype(np.float64).T, 1e-3)
+
+
+CHECKS: list[Callable[[Kernels], None]] = [check_conversion, check_linear, check_quantized]
 
 
 def main(path: str) -> int:

@@ -15,6 +15,7 @@ from . import latent as compressed
 from . import state_space
 from .experts import PackedExperts, gated, run_experts
 from .linear import OneDnnWeight, PlainWeight, onednn_takes, pack
+from .quantized import pack_quantized
 from .varlen import attend_both_ways
 
 
@@ -22,6 +23,7 @@ class ReferenceBackend:
     """Right on every device and shape; on CPUs fast enough to serve."""
 
     name = "reference"
+    deterministic: bool | None = None  # torch chooses the order of sums by the number of rows
 
     def __init__(self, device: str) -> None:
         self.device = torch.device(device)
@@ -94,10 +96,13 @@ class ReferenceBackend:
             self._plan, query, cache, group, out, scale=scale, causal=True, window=None, softcap=None, sinks=None
         )
 
-    def pack(self, weight: Tensor, fmt: str = "plain") -> Packed:
+    def pack(self, weight: Tensor, fmt: str = "plain", *, lookup: bool = False) -> Packed:
         if fmt != "plain":
-            raise ValueError(f"the reference backend has no weight format {fmt!r}")
-        return pack(weight)
+            return pack_quantized(weight, fmt)
+        return PlainWeight(weight.contiguous()) if lookup else pack(weight)
+
+    def lookup(self, packed: Packed, ids: Tensor) -> Tensor:
+        return F.embedding(ids, cast("PlainWeight", packed).weight)
 
     def linear(self, x: Tensor, packed: Packed, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
         result = cast("PlainWeight | OneDnnWeight", packed).linear(x, bias)
