@@ -7,18 +7,12 @@ FRAMEWORKCTL_PEER='vllm serve {model} --port {port} --host 127.0.0.1 --dtype flo
 
 from __future__ import annotations
 
+import asyncio
 import os
-import shlex
-import signal
-import socket
-import statistics
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import httpx
 import pytest
+from frameworkctl.bench.startup import Starts, measure_starts
 from support.checkpoints import make_checkpoint
 
 pytestmark = pytest.mark.bench
@@ -26,47 +20,20 @@ RUNS = 5
 PEER = os.environ.get("FRAMEWORKCTL_PEER")
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
-def first_token(command: str, model: Path) -> float:
-    """Seconds until the first event with text has arrived; the client asks again until it is served."""
-    port = free_port()
-    words = shlex.split(command.format(model=model, port=port))
-    body = {"prompt": [5, 6, 7, 8], "model": str(model), "max_tokens": 8, "temperature": 0, "stream": True}
-    started = time.monotonic()
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        while time.monotonic() - started < 600:
-            assert process.poll() is None, f"{words[0]} ended"
-            try:
-                with httpx.stream("POST", f"http://127.0.0.1:{port}/v1/completions", json=body, timeout=600) as reply:
-                    if reply.status_code == 200:
-                        next(line for line in reply.iter_lines() if line.startswith("data: {"))
-                        return time.monotonic() - started
-            except httpx.TransportError:
-                pass
-            time.sleep(0.005)
-        raise AssertionError("no token within ten minutes")
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
+def starts(model: Path, command: str | None, runs: int, warmups: int) -> Starts:
+    arguments = [str(model)] if command else [str(model), "--dtype", "float32"]
+    return asyncio.run(measure_starts(arguments, command, runs, warmups, lambda seconds, measured: None))
 
 
 @pytest.mark.timeout(1800)
 def test_first_token(tmp_path: Path) -> None:
     """A model of 3 M parameters; the start includes everything but the installation."""
-    model = make_checkpoint(
+    given = os.environ.get("FRAMEWORKCTL_BENCH_MODEL")
+    model = Path(given) if given else make_checkpoint(
         "llama", tmp_path, vocab_size=4096, hidden_size=256, intermediate_size=512, num_hidden_layers=2
     )  # fmt: skip
-    program = Path(sys.executable).with_name("frameworkctl")
-    own = f"{program} serve {{model}} --port {{port}} --dtype float32"
-    first_token(own, model)  # files into the page cache
-    times = [first_token(own, model) for _ in range(RUNS)]
-    print(f"\nfirst token after {statistics.median(times):.2f} s (of {', '.join(f'{t:.2f}' for t in times)})")
+    own = starts(model, None, RUNS, 1)
+    print(f"\nfirst token after {own.median:.2f} s (of {', '.join(f'{t:.2f}' for t in own.first_token)})")
     if PEER:
-        peer = first_token(PEER, model)
-        print(f"the peer's after {peer:.1f} s: ratio {peer / statistics.median(times):.1f}")
+        peer = starts(model, PEER, 1, 0)
+        print(f"the peer's after {peer.median:.1f} s: ratio {peer.median / own.median:.1f}")
