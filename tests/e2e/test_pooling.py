@@ -79,9 +79,8 @@ def test_a_thousand_texts_come_in_their_order(zoo: Zoo) -> None:
     got = zoo.answer("/v1/embeddings", model="embedder", input=texts)
     want = dict(zip(unique := list(dict.fromkeys(texts)), zoo.embeddings(unique), strict=True))
     assert [entry["index"] for entry in got["data"]] == list(range(1000))
-    assert all(
-        entry["embedding"] == pytest.approx(want[t], **NEAR) for entry, t in zip(got["data"], texts, strict=True)
-    )
+    vectors = [entry["embedding"] for entry in got["data"]]
+    assert all(v == pytest.approx(want[t], **NEAR) for v, t in zip(vectors, texts, strict=True))
 
 
 def test_cohere_client_embeds(zoo: Zoo) -> None:
@@ -162,7 +161,7 @@ def test_another_models_work_is_refused_with_what_this_one_can(zoo: Zoo, path: s
     assert "it can" in error["message"]
 
 
-@pytest.mark.parametrize("text", ["dog " * 200, "x" * 100_000])
+@pytest.mark.parametrize("text", ["dog " * 200, "dog " * 25_000])
 def test_texts_that_are_too_long(zoo: Zoo, text: str) -> None:
     response = zoo.post("/v1/embeddings", model="embedder", input=["a", text])
     assert response.status_code == 400

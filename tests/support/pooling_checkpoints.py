@@ -1,4 +1,4 @@
-"""Tiny BERTs with a tokenizer: an embedder with sentence-transformers' files, classifiers; and what transformers makes of texts."""
+"""Tiny BERTs with a tokenizer, as an embedder and as classifiers; and what transformers makes of texts."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ def add_word_pieces(folder: Path) -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     tokenizer.save(str(folder / "tokenizer.json"))
-    names = {
-        name: f"[{name[:-6].upper()}]" for name in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-    }
+    names = {f"{name[1:-1].lower()}_token": name for name in SPECIAL}
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer", **names}))
 
 
