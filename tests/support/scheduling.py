@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from frameworkctl.interfaces import PoolParams
 from frameworkctl.params import SamplingParams
 from frameworkctl.scheduling import prefix
 from frameworkctl.scheduling.groups import Group, GroupKind, PoolLayout
@@ -122,6 +123,8 @@ def make_sequence(
     priority: int = 0,
     leader: Seq | None = None,
     input_open: bool = False,
+    pool: PoolParams | None = None,
+    reads_all: bool = False,
 ) -> Seq:
     """A sequence as the engine's loop makes it."""
     id = next(_ids) if id is None else id
@@ -129,7 +132,8 @@ def make_sequence(
     context = context or Context()
     return Seq(
         id, request or id, index, array("i", prompt), params, seed=seed + index,
-        limit=min(len(prompt) + params.max_tokens, max_model_len), arrival=float(id) if arrival is None else arrival,
+        limit=len(prompt) + 1 if pool else min(len(prompt) + params.max_tokens, max_model_len),
+        arrival=float(id) if arrival is None else arrival,
         groups=groups, chain_root=context.chain_root, priority=priority, leader=leader, input_open=input_open,
-        cross_tokens=context.cross_tokens, cross_digest=context.cross_digest,
+        cross_tokens=context.cross_tokens, cross_digest=context.cross_digest, pool=pool, reads_all=reads_all,
     )  # fmt: skip

@@ -8,19 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+from frameworkctl.interfaces import PoolParams, PoolTask
 from frameworkctl.interfaces.scheduling import Policy
 from frameworkctl.params import SamplingParams
 from frameworkctl.scheduling.cache import CacheManager
 from frameworkctl.scheduling.groups import PoolLayout
-from frameworkctl.scheduling.plan import Sampled, StepPlan
+from frameworkctl.scheduling.plan import Sampled, StepPlan, Vectors
 from frameworkctl.scheduling.policies import FirstComeFirstServed
 from frameworkctl.scheduling.scheduler import Limits, Scheduler, Step
 from frameworkctl.scheduling.sequence import Sequence as Seq
 from frameworkctl.scheduling.sequence import Status
 from frameworkctl.scheduling.stopping import Event
 
-from .scheduling import Context, make_sequence, reference
-from .scheduling_runner import FailAt, FakeRunner, ModelFailed, PluginFailed, WatchedPool
+from .scheduling import Context, digests, make_sequence, reference
+from .scheduling_runner import READS_ALL, FailAt, FakeRunner, ModelFailed, PluginFailed, WatchedPool, vectors
 
 
 def least_pages(layout: PoolLayout, max_model_len: int, chunk: int, max_cross: int = 0) -> int:
@@ -41,6 +42,7 @@ class Client:
     error: str | None = None
     aborted: bool = False
     open: bool = False
+    vectors: Vectors | None = None
 
     @property
     def ended(self) -> bool:
@@ -53,7 +55,7 @@ class FakeEngine:
     def __init__(
         self, layout: PoolLayout, *, pages: int | None = None, extra: int = 0, max_model_len: int = 40,
         max_cross: int = 0, max_seqs: int = 4, max_tokens: int = 8, long_prefill: int = 0, watermark: float = 0.0,
-        overlap: bool = False, prefix_caching: bool = True, policy: Policy | None = None,
+        overlap: bool = False, prefix_caching: bool = True, policy: Policy | None = None, whole: bool = False,
     ) -> None:  # fmt: skip
         self.layout, self.max_model_len, self.overlap = layout, max_model_len, overlap
         if pages is None:
@@ -64,7 +66,7 @@ class FakeEngine:
             layout, pages, self.contexts, max_seqs=max_seqs, max_tokens=max_tokens, max_len=max_model_len + 1
         )
         self.pool = self.cache.pool = WatchedPool(pages, layout, self.runner.store)
-        self.limits = Limits(max_seqs, max_tokens, long_prefill, watermark)
+        self.limits = Limits(max_seqs, max_tokens, long_prefill, watermark, whole=whole)
         self.scheduler = Scheduler(self.cache, policy or FirstComeFirstServed(), self.limits)
         self.clients: dict[int, Client] = {}
         self.requests: dict[int, list[Client]] = {}
@@ -95,6 +97,21 @@ class FakeEngine:
             self.scheduler.add(seq)
         self.requests[request] = made
         return made
+
+    def pool_text(
+        self, prompt: Sequence[int], task: PoolTask = "embed", *, context: Context | None = None, priority: int = 0
+    ) -> Client:
+        """One text, made as ``engine.pooling.sequences`` makes it."""
+        id_, context = next(self._ids), context or Context()
+        seq = make_sequence(
+            prompt, groups=len(self.layout.groups), id=id_, context=context, priority=priority,
+            pool=PoolParams(task), reads_all=task == READS_ALL,
+        )  # fmt: skip
+        self.contexts[id_] = context
+        client = self.clients[id_] = Client(seq, context, list(prompt))
+        self.requests[next(self._request_ids)] = [client]
+        self.scheduler.add(seq)
+        return client
 
     def append(self, request: int, tokens: Sequence[int], *, final: bool) -> None:
         for client in self.requests[request]:
@@ -162,9 +179,16 @@ class FakeEngine:
             assert len(step.plan.scheduled) <= self.limits.max_seqs
             left -= sum(s.count for s in step.plan.scheduled)
             assert left >= 0
+            if self.limits.whole:
+                assert all(s.sample for s in step.plan.scheduled), "a part of a text"
             if self.steps:
                 assert step.plan.step > self.steps[-1].plan.step
-        if left > 0 and not self.limits.long_prefill and type(self.scheduler.policy).cap is Policy.cap:
+        if (
+            left > 0
+            and not self.limits.whole
+            and not self.limits.long_prefill
+            and type(self.scheduler.policy).cap is Policy.cap
+        ):
             sampled = {s.id for s in step.plan.scheduled if s.sample} if step is not None else set()
             for seq in self.scheduler.running.values():
                 # Planned ahead, it may wait for the pages that its own step under way will give back.
@@ -176,7 +200,9 @@ class FakeEngine:
         client = self.clients[event.seq.id]
         assert not client.ended, "an event after the end"
         assert event.token is None or not client.open, "a session that waits for input has generated"
-        assert (event.token is None) == (event.error is not None)
+        assert (event.token is None and event.vectors is None) == (event.error is not None)
+        assert event.vectors is None or (event.seq.pool is not None and event.reason == "stop")
+        client.vectors = event.vectors
         if event.token is not None:
             client.outputs.append(event.token)
         client.reason, client.stop_reason, client.error = event.reason, event.stop_reason, event.error
@@ -199,7 +225,7 @@ class FakeEngine:
                 assert not any(seq.tables)
             else:
                 assert 0 <= seq.committed <= seq.computed <= seq.known <= seq.limit
-                assert seq.limit <= self.max_model_len
+                assert seq.limit <= self.max_model_len + (seq.pool is not None)
                 assert list(seq.tokens) == client.prompt + client.outputs
         cache = self.cache
         assert 0 <= cache.hit_tokens <= cache.query_tokens
@@ -209,6 +235,11 @@ class FakeEngine:
         for client in self.clients.values():
             if client.open:
                 assert not client.outputs
+                continue
+            if client.seq.pool is not None:
+                wanted = vectors(digests(client.context, client.prompt)[-1])
+                assert not client.outputs
+                assert client.vectors == (wanted if client.reason == "stop" else None)
                 continue
             tokens, reason, stop = reference(
                 client.context, client.prompt, client.seq.params, seed=client.seq.seed, max_model_len=self.max_model_len

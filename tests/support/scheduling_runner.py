@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from frameworkctl.interfaces import PoolTask
 from frameworkctl.scheduling.groups import Group, PoolLayout
 from frameworkctl.scheduling.page_pool import NULL_PAGE, PagePool
-from frameworkctl.scheduling.plan import NewSequence, Sampled, StepPlan
+from frameworkctl.scheduling.plan import NewSequence, Sampled, StepPlan, Vectors
 
 from .scheduling import Context, next_token
 
+READS_ALL: PoolTask = "token_embed"  # the task whose pooler looks at all of a text
 Cell = tuple[int, int, int]  # group, position, digest of everything that the value at this position depends on
 FailAt = Literal["launch", "compute", "sample"]
 
@@ -23,6 +25,11 @@ class ModelFailed(Exception):
 
 class PluginFailed(Exception):
     """A policy raised, as asked for."""
+
+
+def vectors(digest: int) -> Vectors:
+    """What a text is pooled to whose last token has this digest."""
+    return Vectors(digest.to_bytes(8, "little", signed=True), 2)
 
 
 def _ints(raw: bytes) -> list[int]:
@@ -44,6 +51,7 @@ class Row:
     digests: list[int] = field(default_factory=list)
     tables: list[list[int]] = field(default_factory=list)
     encode: bool = False
+    pooled: bool = False
 
     def write(self, values: list[int]) -> None:
         for token in values:
@@ -98,6 +106,8 @@ class FakeRunner:
         assert 0 <= new.computed < len(row.tokens), "nothing is left to compute"
         row.tables = [t[:] for t in new.tables]
         row.encode = new.computed == 0
+        row.pooled = new.pool is not None
+        assert new.computed == 0 or new.pool is None or new.pool.task != READS_ALL, "a pooler would miss what is cached"
         self.rows[new.id] = row
         assert len(self.rows) <= self.max_seqs, "more rows than the batch has"
 
@@ -141,6 +151,9 @@ class FakeRunner:
             self.computed_tokens += item.count
             if item.sample:
                 assert row.computed == len(row.tokens), "sampled before its last token"
+                if row.pooled:
+                    sampled.append(Sampled(row.id, None, vectors=vectors(row.digests[-1])))
+                    continue
                 sampled.append(Sampled(row.id, next_token(row.digests[row.computed - 1], row.seed)))
         self._launched = (plan, sampled)
 
@@ -150,7 +163,8 @@ class FakeRunner:
         if fail_at == "sample":
             raise ModelFailed
         for item in sampled:
-            self.rows[item.id].write([item.token])
+            if item.token is not None:
+                self.rows[item.id].write([item.token])
         return sampled
 
     # -- pages

@@ -6,6 +6,7 @@ import random
 from typing import Literal
 
 import pytest
+from frameworkctl.interfaces import PoolTask
 from frameworkctl.params import SamplingParams
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -65,6 +66,14 @@ class EngineMachine(RuleBasedStateMachine):
             eos_token_ids=(EOS, 1) if stop == "eos2" else (EOS,), stop_token_ids=(2, 3) if stop == "ids" else (),
         )  # fmt: skip
         self.engine.generate(prompt, params, context=self._context(which), seed=seed)
+
+    @rule(
+        prompt=prompts(MAX_MODEL_LEN), task=st.sampled_from(["embed", "token_embed"]), which=st.integers(0, 5),
+        times=st.sampled_from([1, 1, 3]),
+    )  # fmt: skip
+    def pool(self, prompt: list[int], task: PoolTask, which: int, times: int) -> None:
+        for _ in range(times):
+            self.engine.pool_text(prompt, task, context=self._context(which))
 
     @rule(
         prompt=st.one_of(prompts(12), st.just([]), st.just([3])), n=st.sampled_from([1, 1, 2]),

@@ -45,6 +45,9 @@ class Driver:
     def add(self) -> None:
         rng = self.rng
         prompt = self.prompt()
+        if rng.random() < 0.25:
+            self.engine.pool_text(prompt, rng.choice(["embed", "token_embed"]), context=self.context())
+            return
         open_input = len(prompt) < 20 and rng.random() < 0.15
         if open_input and rng.random() < 0.2:
             prompt = prompt[: rng.choice([0, 1])]
