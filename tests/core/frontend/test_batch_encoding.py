@@ -1,0 +1,110 @@
+"""Texts in batches: the ids that transformers gives, whole and cut, alone and in pairs; special tokens stay."""
+
+from __future__ import annotations
+
+import pytest
+from frameworkctl.frontend.batch_encoding import BatchEncoder, NoRoom
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.checkpoints import build_tokenizer
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
+
+CLS, SEP, EOS = 1, 4, 2
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", "and", "other", "things", "there"]
+TEXTS = st.lists(st.sampled_from([*WORDS, "  ", "é", "x"]), max_size=12).map(" ".join)
+
+
+def tokenizer(*, pairs: bool = True) -> Tokenizer:
+    made: Tokenizer = build_tokenizer()
+    if pairs:
+        made.post_processor = TemplateProcessing(
+            single="<|bos|> $A <|im_end|>", pair="<|bos|> $A <|im_end|> $B:1 <|im_end|>:1",
+            special_tokens=[("<|bos|>", CLS), ("<|im_end|>", SEP)],
+        )  # fmt: skip
+    return made
+
+
+@pytest.fixture(scope="module")
+def ours() -> BatchEncoder:
+    return BatchEncoder(tokenizer())
+
+
+def theirs(side: str = "right") -> object:
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer(), pad_token="<|pad|>", truncation_side=side)
+
+
+ORACLES = {}
+
+
+def oracle(side: str) -> object:
+    if side not in ORACLES:
+        ORACLES[side] = theirs(side)
+    return ORACLES[side]
+
+
+@given(
+    texts=st.lists(TEXTS, min_size=1, max_size=4),
+    keep=st.none() | st.integers(2, 20),
+    side=st.sampled_from(["left", "right"]),
+)
+@settings(deadline=None, max_examples=60)
+def test_texts(ours: BatchEncoder, texts: list[str], keep: int | None, side: str) -> None:
+    want = oracle(side)(texts, truncation=keep is not None, max_length=keep)["input_ids"]  # type: ignore[operator]
+    assert ours.encode(texts, keep=keep, side=side) == want  # type: ignore[arg-type]
+
+
+@given(
+    pairs=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4), keep=st.none() | st.integers(3, 24),
+    side=st.sampled_from(["left", "right"]),
+)  # fmt: skip
+@settings(deadline=None, max_examples=60)
+def test_pairs(ours: BatchEncoder, pairs: list[tuple[str, str]], keep: int | None, side: str) -> None:
+    """The longer one loses tokens first; two pairs may share a text that is cut for one of them only."""
+    pairs = [*pairs, (pairs[0][0], "there " * 9)]
+    found = ours.encode_pairs(pairs, keep=keep, side=side)  # type: ignore[arg-type]
+    firsts, seconds = zip(*pairs, strict=True)
+    want = oracle(side)(
+        list(firsts), list(seconds), truncation=keep is not None, max_length=keep, return_token_type_ids=True
+    )  # type: ignore[operator]
+    assert [ids for ids, _ in found] == want["input_ids"]
+    for (ids, second), kinds in zip(found, want["token_type_ids"], strict=True):
+        assert kinds == [int(at >= second) for at in range(len(ids))]
+
+
+def test_either_text_has_a_limit(ours: BatchEncoder) -> None:
+    query, document = "the quick brown fox", "over the lazy dog and other things"
+    plain = ours.encode([query, document], add_special_tokens=False)
+    [(ids, second)] = ours.encode_pairs([(query, document)], max_first=2, max_second=3)
+    assert ids == [CLS, *plain[0][:2], SEP, *plain[1][:3], SEP]
+    assert second == 4
+
+
+def test_without_special_tokens(ours: BatchEncoder) -> None:
+    [ids] = ours.encode(["the quick brown fox"], add_special_tokens=False)
+    assert ours.encode(["the quick brown fox"], add_special_tokens=False, keep=2) == [ids[:2]]
+    assert CLS not in ids
+
+
+def test_a_tokenizer_that_tells_no_texts_apart() -> None:
+    [(ids, second)] = BatchEncoder(tokenizer(pairs=False)).encode_pairs([("the fox", "a dog")])
+    assert second == 0
+    assert ids
+
+
+def test_what_is_kept_must_hold_the_special_tokens(ours: BatchEncoder) -> None:
+    with pytest.raises(NoRoom) as e:
+        ours.encode(["the fox"], keep=1)
+    assert e.value.args == (2,)
+    with pytest.raises(NoRoom):
+        ours.encode_pairs([("the", "fox")], keep=2)
+
+
+def test_texts_end_where_a_token_does(ours: BatchEncoder) -> None:
+    text = "the quick brown fox"
+    [cut] = ours.cut_texts([text], 2)
+    assert text.startswith(cut)
+    assert ours.encode([cut], add_special_tokens=False) == [ours.encode([text], add_special_tokens=False)[0][:2]]
+    assert ours.cut_texts([text], 99) == [text]
