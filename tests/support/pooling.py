@@ -34,6 +34,7 @@ def model(tasks: Sequence[str] = ("embed",), *, score_template: bool = False, **
     return SimpleNamespace(
         name="m", info=info, max_model_len=64, score_template=score_template, encode_batch=encode_batch,
         encode_pair_batch=encode_pair_batch, cut_texts=cut_texts, render_chat=render_chat,
+        tokenizer=SimpleNamespace(encode=lambda text, *, add_special_tokens=True: ids(text, add_special_tokens)),
     )  # fmt: skip
 
 

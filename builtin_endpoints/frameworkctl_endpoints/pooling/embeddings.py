@@ -17,9 +17,9 @@ from frameworkctl.interfaces import (
 )
 
 from ..replies import make_head
-from .fields import activate, dimensions_of, pool_item
-from .inputs import VectorFields, brings_template, check_input_fields, prompts
-from .prefixes import prefix_of
+from .fields import activate, dimensions_of
+from .inputs import VectorFields, brings_template, check_input_fields
+from .long_texts import embedding_work
 from .replies import VectorFormatter, prepare
 
 
@@ -47,13 +47,11 @@ class EmbeddingsEndpoint(Endpoint):
     def render(self, request: EmbeddingRequest, model: ServedModel) -> Work:
         dimensions = dimensions_of(request.dimensions, model)
         params = PoolParams("embed", activate(request, "embed", model), dimensions)
-        prefix = prefix_of(request.input_type, model)
-        items = [pool_item(request, prompt, params) for prompt in prompts(request, model, prefix)]
-        prepare(request, len(items))
-        return Work(pool=items)
+        return prepare(request, embedding_work(request, params, model))
 
     def format(self, request: EmbeddingRequest, work: Work, model: ServedModel, call: Call) -> PoolFormatter:
-        return VectorFormatter(request, make_head("embd", call.request_id, "list", model), "embedding", "embedding")
+        head = make_head("embd", call.request_id, "list", model)
+        return VectorFormatter(request, work, head, "embedding", "embedding")
 
 
 @hookimpl

@@ -57,34 +57,51 @@ def brings_template(request: InputFields) -> bool:
     return bool(request.chat_template) or "chat_template" in (request.chat_template_kwargs or ())
 
 
-def prompts(request: InputFields, model: ServedModel, prefix: str = "") -> list[Prompt]:
-    """In the order of the request, with ``prefix`` before each text. Raises RequestError naming the input at fault."""
-    if isinstance(request.input, str):
-        return _encoded([prefix + request.input], request, model)
+def prompts(request: InputFields, model: ServedModel) -> list[Prompt]:
+    """In the order of the request. Raises RequestError naming the input at fault."""
+    found = conversations(request)
+    return encoded(texts_or_ids(request), request, model) if found is None else rendered(found, request, model)
+
+
+def conversations(request: InputFields) -> list[Conversation] | None:
+    """None where the request has texts or token ids. Raises RequestError 400 for an empty or mixed list."""
     param = "messages" if request.input is None else "input"
-    given: list[Any] = request.messages if request.input is None else request.input  # type: ignore[assignment]
+    given: Any = request.messages if request.input is None else request.input
+    if isinstance(given, str):
+        return None
     if not given:
         raise bad(param, f"{param} must not be empty.")
     kinds = set(map(type, given))
-    if len(kinds) > 1:
-        raise bad(param, f"{param} must be {FORMS}: not different things in one list.", "invalid_type")
-    kind = kinds.pop()
-    if kind is str:
-        return _encoded(with_prefix(given, prefix), request, model)
+    if kinds == {list}:
+        kinds = {type(x) for inner in given for x in inner}
+        if kinds == {dict}:
+            return list(given)
+        if kinds <= {int}:
+            return None
+    elif kinds == {dict}:
+        return [given]
+    elif kinds in ({str}, {int}):
+        return None
+    raise bad(param, f"{param} must be {FORMS}: not different things in one list.", "invalid_type")
+
+
+def texts_or_ids(request: InputFields, prefix: str = "") -> Sequence[str | Sequence[int]]:
+    """Of a request without conversations, with ``prefix`` before each text."""
+    given: Any = request.input
+    if isinstance(given, str):
+        return [prefix + given]
+    if isinstance(given[0], str):
+        return with_prefix(given, prefix)
     if prefix:
-        raise bad("input_type", "input_type is for texts: token ids and messages are taken as they are.")
-    if kind is int:
-        return _encoded([given], request, model)
-    if kind is dict:
-        return [_rendered(given, request, model)]
-    if all(type(x) is int for inner in given for x in inner):
-        return _encoded(given, request, model)
-    if all(type(x) is dict for inner in given for x in inner):
-        return [_rendered(conversation, request, model) for conversation in given]
-    raise bad(param, f"{param} must be {FORMS}.", "invalid_type")
+        raise bad("input_type", "input_type is for texts: token ids are taken as they are.")
+    return [given] if isinstance(given[0], int) else given  # type: ignore[no-any-return]
 
 
-def _encoded(given: Sequence[str | Sequence[int]], request: InputFields, model: ServedModel) -> list[Prompt]:
+def rendered(found: list[Conversation], request: InputFields, model: ServedModel) -> list[Prompt]:
+    return [_rendered(conversation, request, model) for conversation in found]
+
+
+def encoded(given: Sequence[str | Sequence[int]], request: InputFields, model: ServedModel) -> list[Prompt]:
     return model.encode_batch(
         given, add_special_tokens=request.add_special_tokens is not False, truncate=request.truncate_prompt_tokens,
         truncation_side=request.truncation_side, padding=request.padding == "max_length", param="input",

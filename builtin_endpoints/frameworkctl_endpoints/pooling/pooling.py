@@ -23,7 +23,7 @@ from ..field_checks import asks_for_something
 from ..replies import make_head
 from .fields import activate, cannot, dimensions_of, info_of, pool_item
 from .inputs import VectorFields, brings_template, check_input_fields, prompts
-from .prefixes import prefix_of
+from .long_texts import embedding_work
 from .replies import VectorFormatter, prepare
 
 TASKS: tuple[PoolTask, ...] = get_args(PoolTask)
@@ -68,20 +68,17 @@ class PoolingEndpoint(Endpoint):
         if task not in model.info.tasks:
             raise cannot(model, task, "task")
         params = PoolParams(task, activate(request, task, model))
-        prefix = ""
         if task in EMBED_TASKS:
             params = msgspec.structs.replace(params, dimensions=dimensions_of(request.dimensions, model))
-            prefix = prefix_of(request.input_type, model)
-        else:
-            for name in ("dimensions", "input_type"):
-                if getattr(request, name) is not None:
-                    raise bad(name, f"{name} is for embeddings: the task is {task}.", "unsupported_parameter")
-        items = [pool_item(request, prompt, params) for prompt in prompts(request, model, prefix)]
-        prepare(request, len(items))
-        return Work(pool=items)
+            return prepare(request, embedding_work(request, params, model))
+        for name in ("dimensions", "input_type"):
+            if getattr(request, name) is not None:
+                raise bad(name, f"{name} is for embeddings: the task is {task}.", "unsupported_parameter")
+        items = [pool_item(request, prompt, params) for prompt in prompts(request, model)]
+        return prepare(request, Work(pool=items))
 
     def format(self, request: PoolingRequest, work: Work, model: ServedModel, call: Call) -> PoolFormatter:
-        return VectorFormatter(request, make_head("pooling", call.request_id, "list", model), "pooling", "data")
+        return VectorFormatter(request, work, make_head("pooling", call.request_id, "list", model), "pooling", "data")
 
 
 @hookimpl

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from frameworkctl.interfaces import PoolFormatter, PoolOutput, Reply, RequestError, Usage, bad
+from frameworkctl.interfaces import PoolFormatter, PoolOutput, Reply, RequestError, Usage, Work, bad
 
 from ..replies import Head, usage_body
 from .inputs import VectorFields
+from .long_texts import InPieces
 from .vectors import SIZES, base64, encoded, load_numpy, numbers, resolved
 
 MAX_METADATA = 32 << 10  # bytes of the header; most proxies take no more
@@ -31,12 +32,14 @@ def list_reply(head: Head, entries: Iterable[Any], usage: Usage) -> Reply:
     return Reply(body=_encoder.encode(head.reply(data=joined(entries), usage=usage_body(usage))))
 
 
-def prepare(fields: VectorFields, count: int) -> None:
+def prepare(fields: VectorFields, work: Work) -> Work:
     """Refuse before anything is computed what would not fit the header. Raises RequestError 400."""
+    count = len(work.weights if isinstance(work, InPieces) else work.pool)
     if fields.embed_dtype not in (None, "float32") or fields.endianness == "big":
         load_numpy()
     if fields.encoding_format == "bytes" and count * LEAST_METADATA > MAX_METADATA:
         raise _too_many(count)
+    return work
 
 
 def _too_many(count: int) -> RequestError:
@@ -50,13 +53,15 @@ def _too_many(count: int) -> RequestError:
 class VectorFormatter(PoolFormatter):
     """Vectors in the format that was asked for. ``noun`` is each entry's object, ``key`` where its vector is."""
 
-    def __init__(self, fields: VectorFields, head: Head, noun: str, key: str) -> None:
-        self.head, self.noun, self.key = head, noun, key
+    def __init__(self, fields: VectorFields, work: Work, head: Head, noun: str, key: str) -> None:
+        self.work, self.head, self.noun, self.key = work, head, noun, key
         self.format = fields.encoding_format or "float"
         self.dtype = fields.embed_dtype or "float32"
         self.endianness = fields.endianness or "native"
 
     def pooled(self, outputs: list[PoolOutput], usage: Usage) -> Reply:
+        if isinstance(self.work, InPieces):
+            outputs = self.work.whole(outputs)
         if self.format in ("bytes", "bytes_only"):
             return self._binary(outputs, usage)
         one = self._base64 if self.format == "base64" else numbers

@@ -1,0 +1,106 @@
+"""Embeddings of texts longer than the context, piece by piece, where the operator allows it (``--pooler-config``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from frameworkctl.interfaces import PoolOutput, PoolParams, Prompt, RequestError, ServedModel, Work, bad
+
+from .fields import info_of, pool_item
+from .inputs import VectorFields, conversations, encoded, rendered, texts_or_ids
+from .prefixes import prefix_of
+from .similarity import matrix
+from .vectors import load_numpy
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NEAR = 0.01  # how far from 1 the lengths of pieces' vectors may be for their mean to be normalised again
+
+
+class InPieces(Work, kw_only=True):
+    """``weights`` has, for each input, the tokens of each of its pieces; ``pool`` has all pieces in that order."""
+
+    weights: list[list[int]]
+
+    def whole(self, outputs: Sequence[PoolOutput]) -> list[PoolOutput]:
+        """A vector for each input: the mean of its pieces', by their tokens, in float32."""
+        found, at = [], 0
+        for number, weights in enumerate(self.weights):
+            pieces, at = outputs[at : at + len(weights)], at + len(weights)
+            data = pieces[0].data if len(pieces) == 1 else _mean(matrix(pieces), weights).tobytes()
+            found.append(PoolOutput(item=number, data=data, width=pieces[0].width))
+        return found
+
+
+def _mean(vectors: np.ndarray[Any, np.dtype[np.float32]], weights: list[int]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    import numpy as np
+
+    mean = np.average(vectors, axis=0, weights=np.asarray(weights, np.float32)).astype("<f4")
+    if (np.abs(np.linalg.norm(vectors, axis=1) - 1) < NEAR).all():
+        mean /= np.linalg.norm(mean)
+    return mean
+
+
+def embedding_work(request: VectorFields, params: PoolParams, model: ServedModel) -> Work:
+    """What is to be pooled for each input: one prompt, or a few that ``InPieces`` puts together.
+
+    Raises RequestError naming the input that cannot be computed.
+    """
+    prefix, found = prefix_of(request.input_type, model), conversations(request)
+    if found is not None and prefix:
+        raise bad("input_type", "input_type is for texts: messages are taken as they are.")
+    if info_of(model).chunked and found is None and request.truncate_prompt_tokens is None and params.task == "embed":
+        load_numpy()
+        special = request.add_special_tokens is not False
+        prompts, weights = in_pieces(texts_or_ids(request, prefix), model, add_special_tokens=special)
+        return InPieces(pool=[pool_item(request, prompt, params) for prompt in prompts], weights=weights)
+    prompts = (
+        encoded(texts_or_ids(request, prefix), request, model) if found is None else rendered(found, request, model)
+    )
+    for number, prompt in enumerate(prompts):
+        check_embed_len(len(prompt.token_ids), model, f"input[{number}]" if len(prompts) > 1 else "input")
+    return Work(pool=[pool_item(request, prompt, params) for prompt in prompts])
+
+
+def in_pieces(
+    inputs: Sequence[str | Sequence[int]], model: ServedModel, *, add_special_tokens: bool
+) -> tuple[list[Prompt], list[list[int]]]:
+    """Prompts that fit the context, and the weights of each input's. Every piece of a text has the special tokens.
+
+    Raises RequestError where an input exceeds ``max_embed_len`` or holds ids outside the vocabulary.
+    """
+    info = info_of(model)
+    front, back = special_tokens(model) if add_special_tokens else ([], [])
+    pieces: list[list[int]] = []
+    weights: list[list[int]] = []
+    for number, given in enumerate(inputs):
+        if isinstance(given, str):
+            before, behind = front, back
+            text = given.lower() if info.lower_case else given
+            ids = model.tokenizer.encode(text, add_special_tokens=False)
+        else:
+            before, behind, ids = [], [], list(given)
+        check_embed_len(len(before) + len(ids) + len(behind), model, f"input[{number}]" if len(inputs) > 1 else "input")
+        room = model.max_model_len - len(before) - len(behind)
+        own = [ids[i : i + room] for i in range(0, len(ids), room)] or [[]]
+        pieces += [[*before, *piece, *behind] for piece in own]
+        weights.append([max(1, len(piece)) for piece in own])
+    return model.encode_batch(pieces, param="input"), weights
+
+
+def check_embed_len(tokens: int, model: ServedModel, param: str) -> None:
+    """Raises RequestError where an input is longer than the operator allows for embeddings."""
+    most = info_of(model).max_embed_len
+    if most is not None and tokens > most:
+        message = f"{param} has {tokens} tokens; this server embeds texts of at most {most}."
+        raise RequestError(message, param=param, code="context_length_exceeded")
+
+
+def special_tokens(model: ServedModel) -> tuple[list[int], list[int]]:
+    """Those that the tokenizer puts before and behind a text."""
+    encode = model.tokenizer.encode
+    plain, full = encode("a", add_special_tokens=False), encode("a")
+    at = next((i for i in range(len(full) - len(plain) + 1) if full[i : i + len(plain)] == plain), 0)
+    return full[:at], full[at + len(plain) :]

@@ -1,0 +1,53 @@
+"""Embeddings of texts beyond the context, in pieces: which pieces, and the mean of their vectors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from frameworkctl_endpoints.pooling.embeddings import EmbeddingsEndpoint
+from support import pooling as fake
+
+EMBED = EmbeddingsEndpoint()
+LONG = "a " * 62 + "bb " * 62 + "ccc"
+
+
+def answer(body: dict[str, Any], pool: Any = fake.counts, **info: Any) -> list[list[float]]:
+    served = fake.model(**{"chunked": True, **info})
+    return [entry["embedding"] for entry in fake.answer(EMBED, body, served, pool)["data"]]
+
+
+def test_every_piece_has_the_special_tokens() -> None:
+    """62 words and two special tokens fill the fake model's context."""
+    pieces: list[list[int]] = []
+    got = answer({"input": ["a", LONG]}, lambda item: pieces.append(list(item.prompt.token_ids)) or fake.counts(item))
+    assert pieces == [[1, 4, 2], [1, *[4] * 62, 2], [1, *[5] * 62, 2], [1, 6, 2]]
+    sums = [3 + 4 * 62, 3 + 5 * 62, 9]
+    tokens = (62 * 64 + 62 * 64 + 1 * 3) / 125
+    assert got == [[3, 7, 1, 0], pytest.approx([tokens, (62 * sums[0] + 62 * sums[1] + sums[2]) / 125, 1, 0])]
+
+
+@pytest.mark.parametrize(("length", "want"), [(1.0, 1.0), (3.0, None)])
+def test_vectors_of_length_one_have_a_mean_of_length_one(length: float, want: float | None) -> None:
+    def vector(item: Any) -> list[float]:
+        return [length, 0.0, 0.0, 0.0] if item.prompt.token_ids[1] == 4 else [0.0, length, 0.0, 0.0]
+
+    (got,) = answer({"input": "a " * 62 + "bb " * 31}, vector)
+    mean = [2 / 3, 1 / 3, 0, 0]
+    scale = math.hypot(*mean) if want else 1 / length
+    assert got == pytest.approx([x / scale for x in mean])
+
+
+def test_token_ids_have_no_special_tokens() -> None:
+    pieces: list[int] = []
+    answer({"input": [7] * 130}, lambda item: pieces.append(len(item.prompt.token_ids)) or fake.counts(item))
+    assert pieces == [64, 64, 2]
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_the_operators_limit(chunked: bool) -> None:
+    served = fake.model(chunked=chunked, max_embed_len=10)
+    fake.answer(EMBED, {"input": "a b c"}, served)
+    error = fake.refusal(EMBED, {"input": ["a", "a " * 9]}, served)
+    assert (error.param, error.code) == ("input[1]", "context_length_exceeded")
