@@ -243,5 +243,26 @@ class Backend(Protocol):
         theirs. Source: Gu and Dao 2023, algorithm 2 and equation 2, b discretised as s * b.
         """
 
+    def draw(
+        self,
+        logits: Tensor,
+        top_k: NDArray[np.int64],
+        top_p: NDArray[np.float32],
+        min_p: NDArray[np.float32],
+        u: NDArray[np.float64],
+    ) -> Tensor | None:
+        """A token id per row of ``logits [n, V]`` float32, already divided by temperature -> ``[n]`` int64.
+
+        The distribution is that of ``frameworkctl.execution.drawing.draw``: min-p (0: none), top-k (0: none), top-p (1:
+        none), then the inverse CDF at ``u [n]`` in [0, 1), in any fixed order of the tokens. None: this backend has no
+        faster way, and the caller draws with operations of torch.
+        """
+
+    def top_logits(self, logits: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor] | None:
+        """``log sum exp`` of the rows of ``logits [n, V]`` float32, and their ``width`` largest, the largest first.
+
+        ``[n]``, ``[n, width]`` and, int64, their ids ``[n, width]``. None: as of ``draw``.
+        """
+
     def capture(self, fn: Callable[[], Tensor]) -> Replay | None:
         """Record ``fn`` as a graph, None where the device has none."""

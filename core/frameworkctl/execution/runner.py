@@ -49,7 +49,7 @@ class Runner:
         )
         self._pool = pool.view(torch.int64)
         self.rows = SamplingRows(max_seqs, device)
-        self.sampler = Sampler(self.batch, self.rows, processors)
+        self.sampler = Sampler(self.batch, self.rows, processors, backends[0] if backends else None)
         self.scorer = PromptScorer(model, self.batch, max_seqs)
         self.embeds = EmbedRows(max_tokens, model.ctx.dtype, device)
         self._plan: StepPlan | None = None

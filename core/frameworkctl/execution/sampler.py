@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import torch
+from frameworkctl_kernels.protocol import Backend
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,10 +23,15 @@ from .sampling_rows import SamplingRows
 
 
 class Logprobs(msgspec.Struct):
-    """Of the rows that asked: raw log-softmax ``[n, V]``, and how many of the top each wants."""
+    """Of the rows that asked: logits as the model gave them ``[n, V]``, and how many of the top each wants.
+
+    A logprob is a logit minus its row's ``norms [n, 1]``; ``top`` are the largest logits and their ids, ``[n, width]``.
+    """
 
     places: list[int]  # rows of the logits
     raw: Tensor
+    norms: Tensor
+    top: tuple[Tensor, Tensor]
     wanted: list[int]
     of_ids: dict[int, list[int]] = {}  # places that want the logprobs of these ids instead
 
@@ -33,8 +39,10 @@ class Logprobs(msgspec.Struct):
 class Sampler:
     """Stateless but for what rows brought with them."""
 
-    def __init__(self, batch: PersistentBatch, rows: SamplingRows, processors: ProcessorSet) -> None:
-        self.batch, self.rows, self.processors = batch, rows, processors
+    def __init__(
+        self, batch: PersistentBatch, rows: SamplingRows, processors: ProcessorSet, ops: Backend | None = None
+    ) -> None:
+        self.batch, self.rows, self.processors, self.ops = batch, rows, processors, ops
 
     def sample(self, logits: Tensor, rows: NDArray[np.int64]) -> tuple[Tensor, Logprobs | None]:
         """``logits [L, V]`` float32, changed in place -> token ids ``[L]``; row i is batch row ``rows[i]``."""
@@ -58,7 +66,18 @@ class Sampler:
         part = logits if len(places) == len(rows) else logits[torch.from_numpy(places).to(logits.device)]
         ids = self.rows.logprob_ids
         of_ids = {p: ids[int(rows[p])] for p in places.tolist() if int(rows[p]) in ids} if ids else {}
-        return Logprobs(places.tolist(), torch.log_softmax(part, dim=-1), wanted[places].tolist(), of_ids)
+        norms, *top = self._top(part, int(wanted.max()))
+        # What follows changes the logits in place.
+        return Logprobs(
+            places.tolist(), part.clone(), norms[:, None], (top[0], top[1]), wanted[places].tolist(), of_ids
+        )
+
+    def _top(self, logits: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
+        """``log sum exp [n]``, the largest logits ``[n, width]`` and their ids."""
+        found = self.ops.top_logits(logits, width) if self.ops is not None else None
+        if found is not None:
+            return found
+        return torch.logsumexp(logits, dim=-1), *torch.topk(logits, min(width, logits.shape[1]), dim=-1)
 
     def _change_argmax(self, logits: Tensor, rows: NDArray[np.int64]) -> None:
         state = self.rows
@@ -93,22 +112,21 @@ class Sampler:
         logits = logits.div_(torch.from_numpy(state.temperature[rows]).to(logits.device)[:, None])
         self.processors.apply(logits, rows, changes_argmax=False)
         u = uniform(state.seed[rows], self.batch.known[rows] - self.batch.prompt_len[rows])
-        return draw(logits, state.top_k[rows], state.top_p[rows], state.min_p[rows], u)
+        limits = state.top_k[rows], state.top_p[rows], state.min_p[rows]
+        drawn = self.ops.draw(logits, *limits, u) if self.ops is not None else None
+        return draw(logits, *limits, u) if drawn is None else drawn
 
 
 def collect(logprobs: Logprobs, tokens: Tensor) -> dict[int, tuple[float, list[int], list[float]]]:
     """Row of the logits -> (logprob of its token, ids of the top, their logprobs), best first."""
     index = torch.as_tensor(logprobs.places, device=tokens.device)
-    own = logprobs.raw.gather(1, tokens[index][:, None])[:, 0].tolist()
-    width = min(max(logprobs.wanted), logprobs.raw.shape[1])
-    values, ids = torch.topk(logprobs.raw, width, dim=-1) if width else (None, None)
-    top_values = values.tolist() if values is not None else [[]] * len(own)
-    top_ids = ids.tolist() if ids is not None else [[]] * len(own)
+    own = (logprobs.raw.gather(1, tokens[index][:, None]) - logprobs.norms)[:, 0].tolist()
+    top_values, top_ids = (logprobs.top[0] - logprobs.norms).tolist(), logprobs.top[1].tolist()
     out = {
         place: (own[i], top_ids[i][:n], top_values[i][:n])
         for i, (place, n) in enumerate(zip(logprobs.places, logprobs.wanted, strict=True))
     }
     for place, chosen in logprobs.of_ids.items():
         i = logprobs.places.index(place)
-        out[place] = (own[i], chosen, logprobs.raw[i, chosen].tolist())
+        out[place] = (own[i], chosen, (logprobs.raw[i, chosen] - logprobs.norms[i]).tolist())
     return out

@@ -12,9 +12,10 @@ from .attention import CompiledAttention
 from .elementwise import CompiledElementwise
 from .library import kernels
 from .linear import CompiledLinear
+from .sampling import CompiledSampling
 
 
-class CpuBackend(CompiledAttention, CompiledElementwise, CompiledLinear, ReferenceBackend):
+class CpuBackend(CompiledAttention, CompiledElementwise, CompiledLinear, CompiledSampling, ReferenceBackend):
     """Operations that a mixin of this package defines run compiled, all others as in the reference.
 
     Raises:

@@ -29,6 +29,8 @@ SIGNATURES: dict[str, list[type]] = {
     "fc_rms_norm": [P, I, P, P, P, I, F, I, P],
     "fc_layer_norm": [P, I, P, P, P, P, I, F, P],
     "fc_rotary": [I, P, L, L, L, L, P, L, L, I],
+    "fc_draw": [P, L, L, L, P, P, P, P, P],
+    "fc_top": [P, L, L, L, L, P, P, P],
     "fc_gated": [I, I, P, L, L, L, P],
 }
 RESULTS: dict[str, type] = {}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..protocol import GroupView, Packed, Replay, StepShape
@@ -159,6 +161,19 @@ class ReferenceBackend:
     ) -> Tensor:  # fmt: skip
         assert self._states is not None, "plan() comes before the forward"
         return state_space.selective_scan(self._states, x, dt, b, c, z, state, group, a=a, d=d, dt_bias=dt_bias)
+
+    def draw(
+        self,
+        logits: Tensor,
+        top_k: NDArray[np.int64],
+        top_p: NDArray[np.float32],
+        min_p: NDArray[np.float32],
+        u: NDArray[np.float64],
+    ) -> Tensor | None:
+        return None
+
+    def top_logits(self, logits: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor] | None:
+        return None
 
     def capture(self, fn: Callable[[], Tensor]) -> Replay | None:
         return None
