@@ -259,21 +259,23 @@ void multiply(const Weight& weight, const T* given, int64_t stride, int64_t rows
 // weight [outputs, inputs], rows `stride` values apart, into panels.
 template <int S, class T>
 void pack_panels(const T* weight, int64_t stride, int64_t outputs, int64_t inputs, T* panels) {
-  constexpr int64_t kBlock = 64;  // of K: what 32 rows of it take stays in the first cache
-  const int64_t padded = (inputs + S - 1) / S * S;
+  struct Unit { T values[S]; };  // what moves as one
+  constexpr int64_t kBlock = 64 / sizeof(Unit);  // a line of each row
+  const int64_t units = (inputs + S - 1) / S, whole = inputs / S;
   parallel((outputs + kPanel - 1) / kPanel, [&](int64_t panel, int) {
-    T* to = panels + panel * padded * kPanel;
-    for (int64_t start = 0; start < padded; start += kBlock) {
-      const int64_t end = start + kBlock < padded ? start + kBlock : padded;
-      for (int c = 0; c < kPanel; c++) {
-        const int64_t row = panel * kPanel + c;
-        const T* from = weight + row * stride;
-        for (int64_t k = start; k < end; k++) {
-          T* place = to + k / S * S * kPanel + c * S + k % S;
-          if (row < outputs && k < inputs) *place = from[k];
-          else narrow(0.0f, place);
-        }
-      }
+    Unit* to = reinterpret_cast<Unit*>(panels) + panel * units * kPanel;
+    const T* from = weight + panel * kPanel * stride;
+    const int64_t rows = outputs - panel * kPanel < kPanel ? outputs - panel * kPanel : kPanel;
+    if (rows < kPanel) memset(to, 0, units * kPanel * sizeof(Unit));
+    for (int64_t start = 0; start < whole; start += kBlock) {
+      const int64_t end = start + kBlock < whole ? start + kBlock : whole;
+      for (int64_t u = start; u < end; u++)
+        for (int64_t r = 0; r < rows; r++) memcpy(to + u * kPanel + r, from + r * stride + u * S, sizeof(Unit));
+    }
+    for (int64_t r = 0; units > whole && r < rows; r++) {
+      Unit last = {};
+      for (int64_t k = whole * S; k < inputs; k++) last.values[k - whole * S] = from[r * stride + k];
+      to[whole * kPanel + r] = last;
     }
   });
 }
