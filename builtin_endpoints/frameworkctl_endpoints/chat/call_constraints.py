@@ -3,74 +3,102 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from frameworkctl.interfaces import CallFormat, Constraint, FunctionTool, ServedModel
 
 _MARKER = re.compile(r"(<[^<>\s]+>|\[[A-Z_/]+\])")
-FormatOf = Callable[[FunctionTool], CallFormat]
+_TEXT = "/(.|\\n)+/"
 
 
 def forced_call(tool: FunctionTool, model: ServedModel) -> Constraint:
     """The output is one call of this function."""
-    if (write := _native(model)) is None:
+    if (formats := _native(model, [tool])) is None:
         return _json(_schema(tool))
-    return _Grammar([tool], write, model).constraint("FIRST call LAST")
+    return _Grammar([tool], formats, model).constraint("FIRST call LAST")
 
 
 def forced_calls(tools: Sequence[FunctionTool], model: ServedModel, *, parallel: bool) -> Constraint:
     """The output is calls of any of these functions; one, if they may not be ``parallel``."""
-    if (write := _native(model)) is None:
+    if (formats := _native(model, tools)) is None:
         return _json(_list_of_calls(tools, parallel=parallel))
-    more = "(BETWEEN call)*" if parallel else ""
-    return _Grammar(tools, write, model).constraint(f"FIRST call {more} LAST")
+    return _Grammar(tools, formats, model).constraint(f"FIRST {_calls(parallel)} LAST")
 
 
 def strict_calls(tools: Sequence[FunctionTool], model: ServedModel, *, parallel: bool) -> Constraint | None:
     """Free text, in which a call that begins is held to its schema; None where no tool is strict, or it cannot be."""
-    write = _native(model)
-    if write is None or not any(tool.strict for tool in tools):
-        return None
     held = [tool if tool.strict else FunctionTool(name=tool.name, parameters={}) for tool in tools]
-    trigger = write(held[0]).trigger
-    if model.tokenizer.token_to_id(trigger) is not None:  # no text has it, so it tells where calls are
-        section = "FIRST call LAST"
-        return _Grammar(held, write, model).constraint(f"TEXT? ({section} TEXT?){'*' if parallel else '?'}")
-    tags = [_tag(tool, write(tool)) for tool in held]
-    form = {"type": "triggered_tags", "triggers": [trigger], "tags": tags, "stop_after_first": not parallel}
-    return Constraint(kind="structural_tag", value={"format": form}, param="tools")
+    if not any(tool.strict for tool in tools) or (formats := _native(model, held)) is None:
+        return None
+    form = formats[0]
+    marked = bool(form.trigger) and model.tokenizer.token_to_id(form.trigger) is not None
+    if marked or form.bare is not None:
+        section = f"FIRST {_calls(parallel)} LAST" if form.last else "FIRST call LAST"
+        free = f"({section} TEXT?){'*' if parallel else '?'}" if marked else ""
+        ways = [f"BEFORE? {free}", *([f"bare {_more(parallel)} BARE_END TEXT?"] if form.bare else [])]
+        return _Grammar(held, formats, model).constraint(" | ".join(ways))
+    tags = [_tag(tool, form) for tool, form in zip(held, formats, strict=True)]
+    tag = {"type": "triggered_tags", "triggers": [form.trigger], "tags": tags, "stop_after_first": not parallel}
+    return Constraint(kind="structural_tag", value={"format": tag}, param="tools")
 
 
-def writes_natively(model: ServedModel) -> bool:
+def writes_natively(model: ServedModel, tools: Sequence[FunctionTool]) -> bool:
     """Whether forced calls come in the model's own format."""
-    return _native(model) is not None
+    return _native(model, tools) is not None
 
 
-def _native(model: ServedModel) -> FormatOf | None:
-    return None if model.tool_parser is None else model.tool_parser.call_format
+def _native(model: ServedModel, tools: Sequence[FunctionTool]) -> list[CallFormat] | None:
+    write = None if model.tool_parser is None else model.tool_parser.call_format
+    formats = [] if write is None else [form for tool in tools if (form := write(tool)) is not None]
+    return formats if formats and len(formats) == len(tools) else None
+
+
+def _calls(parallel: bool) -> str:
+    return f"call {_more(parallel)}"
+
+
+def _more(parallel: bool) -> str:
+    return "(BETWEEN call)*" if parallel else ""
 
 
 class _Grammar:
     """Calls in Lark. Markers that are tokens of the model are named as such: as text it would not write them so."""
 
-    def __init__(self, tools: Sequence[FunctionTool], write: FormatOf, model: ServedModel) -> None:
-        self.formats = [write(tool) for tool in tools]
-        self.schemas = [_schema(tool) for tool in tools]
+    def __init__(self, tools: Sequence[FunctionTool], formats: Sequence[CallFormat], model: ServedModel) -> None:
+        self.formats, self.tools = formats, tools
         self.tokenizer = model.tokenizer
 
     def constraint(self, start: str) -> Constraint:
         form = self.formats[0]
-        for name, text in (("FIRST", form.first), ("BETWEEN", form.between), ("LAST", form.last)):
-            start = start.replace(name, self._quoted(text))
+        texts = {"FIRST": form.first, "BETWEEN": form.between, "LAST": form.last}
+        texts["BARE_END"] = form.bare[1] if form.bare else ""
+        start = re.sub(r"[A-Z_]+", lambda m: self._quoted(texts[m[0]]) if m[0] in texts else m[0], start)
         rules = [f"start: {start}", "call: " + " | ".join(f"call{i}" for i in range(len(self.formats)))]
-        for i, (call, schema) in enumerate(zip(self.formats, self.schemas, strict=True)):
-            arguments = f"%json {msgspec.json.encode(schema).decode()}"
-            rules.append(f"call{i}: {self._quoted(call.begin)} {arguments} {self._quoted(call.end)}")
-        if "TEXT" in start:
-            rules.append("TEXT: /(.|\\n)+/")
-        return Constraint(kind="grammar", value="\n".join(rules), param="tools")
+        if "bare" in start:  # its beginning in one piece: the longest terminal counts, which could be free text
+            rules.append("bare: " + " | ".join(f"BARE{i} rest{i}" for i in range(len(self.formats))))
+            rules += [f"BARE{i}: /{bare}/" for i, bare in enumerate(self._bare())]
+        for i, (call, tool) in enumerate(zip(self.formats, self.tools, strict=True)):
+            json = f"%json {msgspec.json.encode(_schema(tool)).decode()}"
+            arguments = f"%lark {{\n{call.arguments}\n}}" if call.arguments else json
+            rules.append(f"rest{i}: {arguments} {self._quoted(call.end)}")
+            rules.append(f"call{i}: {self._quoted(call.begin)} rest{i}")
+        return Constraint(kind="grammar", value="\n".join(rules + self._terminals(start)), param="tools")
+
+    def _bare(self) -> list[str]:
+        return [f"\\s*{_escaped(form.bare[0] + form.begin)}" for form in self.formats if form.bare]
+
+    def _terminals(self, start: str) -> list[str]:
+        """Free text, without what a parser would take for calls; BEFORE is the first of it."""
+        form = self.formats[0]
+        apart = [f"(.|\\n)*{_escaped(text)}(.|\\n)*" for text in (form.trigger, *form.apart) if text]
+        begun = [f"{bare}(.|\\n)*" for bare in self._bare()]
+        all_ = {
+            "TEXT": " & ".join([_TEXT, *(f"~/{a}/" for a in apart)]),
+            "BEFORE": " & ".join([_TEXT, *(f"~/{a}/" for a in (*apart, *begun))]),
+        }
+        return [f"{name}: {value}" for name, value in all_.items() if re.search(rf"\b{name}\b", start)]
 
     def _quoted(self, text: str) -> str:
         parts = []
@@ -81,8 +109,14 @@ class _Grammar:
 
 
 def _tag(tool: FunctionTool, form: CallFormat) -> dict[str, Any]:
-    content = {"type": "json_schema", "json_schema": _schema(tool)}
+    content: dict[str, Any] = {"type": "json_schema", "json_schema": _schema(tool)}
+    if form.arguments:
+        content = {"type": "grammar", "grammar": form.arguments}
     return {"type": "tag", "begin": form.first + form.begin, "content": content, "end": form.end + form.last}
+
+
+def _escaped(text: str) -> str:
+    return re.escape(text).replace("/", "\\/")
 
 
 def _json(schema: dict[str, Any]) -> Constraint:

@@ -57,6 +57,11 @@ class ToolUse(msgspec.Struct, frozen=True):
             for f in self.fields
         )
 
+    @property
+    def demanded(self) -> tuple[FunctionTool, ...]:
+        """One of these has to be called, where ``forced``."""
+        return tuple(t for t in self.tools if self.name in (None, t.name))
+
     def shown(self, model: ServedModel) -> list[dict[str, Any]] | None:
         """The tools as the chat template gets them."""
         if not self.fields or (self.choice == "none" and not model.show_unused_tools):
@@ -76,7 +81,7 @@ class ToolUse(msgspec.Struct, frozen=True):
         """For one output; None where nothing is to be parsed."""
         if self.choice == "none":
             return None
-        if model.tool_parser is not None and (self.choice == "auto" or writes_natively(model)):
+        if model.tool_parser is not None and (self.choice == "auto" or writes_natively(model, self.demanded)):
             return model.tool_parser.parser(self.tools)
         return NamedParser(self.name) if self.choice == "named" and self.name is not None else ListParser()
 
@@ -111,8 +116,8 @@ def tool_use(request: ToolRequest) -> ToolUse:
 def call_constraint(use: ToolUse, model: ServedModel) -> Constraint | None:
     """What holds a call that the request demands to its schema; None where it demands none."""
     if use.choice == "named":
-        return forced_call(next(t for t in use.tools if t.name == use.name), model)
-    return forced_calls(use.tools, model, parallel=use.parallel) if use.choice == "required" else None
+        return forced_call(use.demanded[0], model)
+    return forced_calls(use.demanded, model, parallel=use.parallel) if use.choice == "required" else None
 
 
 def _named(choice: Any, tools: tuple[FunctionField, ...]) -> str:

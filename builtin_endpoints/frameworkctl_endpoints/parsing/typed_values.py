@@ -11,19 +11,25 @@ from . import json_text, python_text
 from .reader import Reader, Sink, Steps
 
 _TYPE_OF = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
-_DEEPEST = 8  # of schemas within anyOf and its like
+DEEPEST = 8  # of schemas within anyOf and its like, and of references
 
 
 def types_of(tool: FunctionTool | None, key: str) -> frozenset[str]:
     """The JSON types that the schema allows for an argument; empty where it says nothing."""
     properties = (tool.parameters or {}).get("properties") if tool else None
-    schema = properties.get(key) if isinstance(properties, Mapping) else None
-    return frozenset(_types(schema, 0))
+    return types_in(properties.get(key) if isinstance(properties, Mapping) else None, tool)
 
 
-def _types(schema: Any, depth: int) -> set[str]:
-    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+def types_in(schema: Any, tool: FunctionTool | None) -> frozenset[str]:
+    """The same for a part of the tool's schema."""
+    return frozenset(_types(schema, 0, (tool.parameters if tool else None) or {}))
+
+
+def _types(schema: Any, depth: int, whole: Mapping[str, Any]) -> set[str]:
+    if not isinstance(schema, Mapping) or depth > DEEPEST:
         return set()
+    if isinstance(schema.get("$ref"), str):
+        return _types(part_of(whole, schema["$ref"]), depth + 1, whole)
     named = schema.get("type")
     if isinstance(named, str):
         return {named}
@@ -33,10 +39,17 @@ def _types(schema: Any, depth: int) -> set[str]:
     found = {"null" if v is None else _TYPE_OF.get(type(v), "string") for v in values}
     for group in ("anyOf", "oneOf", "allOf"):
         for inner in schema.get(group) or () if isinstance(schema.get(group), list) else ():
-            found |= _types(inner, depth + 1)
+            found |= _types(inner, depth + 1, whole)
     if not found and ("properties" in schema or "additionalProperties" in schema):
         return {"object"}
     return found or ({"array"} if "items" in schema else set())
+
+
+def part_of(whole: Any, reference: str) -> Any:
+    """What ``#/$defs/name`` means; None where there is no such part."""
+    for name in reference.removeprefix("#").split("/")[1:]:
+        whole = whole.get(name.replace("~1", "/").replace("~0", "~")) if isinstance(whole, Mapping) else None
+    return whole if reference.startswith("#") else None
 
 
 def is_text(types: frozenset[str]) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from frameworkctl.interfaces import Register, ToolParserSpec, hookimpl
+from frameworkctl.interfaces import CallFormat, FunctionTool, Register, ToolParserSpec, hookimpl
 
+from ..parsing.argument_grammars import can_write, tagged
 from ..parsing.reader import Steps
 from ..parsing.tool_text import MarkedToolParser
 from ..parsing.typed_values import ObjectWriter
@@ -55,6 +56,19 @@ class GlmParser(MarkedToolParser):
         return found is not None
 
 
+def call_format(tool: FunctionTool) -> CallFormat | None:
+    if not can_write(tool):
+        return None
+    return CallFormat(
+        begin=f"<tool_call>{tool.name}\n", end=END, trigger="<tool_call>", between="\n",
+        arguments=tagged(tool, lambda key: f"{KEY}{key}</arg_key>\n<arg_value>", _ENDS[0], "\n", _ENDS),
+    )  # fmt: skip
+
+
 @hookimpl
 def register_tool_parsers(register: Register[ToolParserSpec]) -> None:
-    register(ToolParserSpec(name="glm45", aliases=("glm", "glm47"), parser=GlmParser, special_tokens=True))
+    register(
+        ToolParserSpec(
+            name="glm45", aliases=("glm", "glm47"), parser=GlmParser, special_tokens=True, call_format=call_format
+        )
+    )

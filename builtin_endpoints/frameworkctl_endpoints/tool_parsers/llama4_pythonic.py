@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from frameworkctl.interfaces import Register, ToolParserSpec, hookimpl
+from frameworkctl.interfaces import CallFormat, FunctionTool, Register, ToolParserSpec, hookimpl
 
-from .pythonic import PythonicParser
+from .pythonic import PythonicParser, python_call
 
 
 class Llama4PythonicParser(PythonicParser):
@@ -14,6 +14,14 @@ class Llama4PythonicParser(PythonicParser):
     end = "<|python_end|>"
 
 
+def call_format(tool: FunctionTool) -> CallFormat | None:
+    return python_call(tool, "<|python_start|>", "<|python_end|>")
+
+
 @hookimpl
 def register_tool_parsers(register: Register[ToolParserSpec]) -> None:
-    register(ToolParserSpec(name="llama4_pythonic", parser=Llama4PythonicParser, special_tokens=True))
+    register(
+        ToolParserSpec(
+            name="llama4_pythonic", parser=Llama4PythonicParser, special_tokens=True, call_format=call_format
+        )
+    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from frameworkctl.interfaces import Register, ToolParserSpec, hookimpl
+from frameworkctl.interfaces import CallFormat, FunctionTool, Register, ToolParserSpec, hookimpl
 
+from ..parsing.argument_grammars import can_write, keywords
 from ..parsing.python_calls import call_list
 from ..parsing.reader import Steps
 from ..parsing.tool_text import MarkedToolParser
@@ -35,6 +36,20 @@ class PythonicParser(MarkedToolParser):
         return True
 
 
+def python_call(tool: FunctionTool, marker: str = "", end: str = "") -> CallFormat | None:
+    """A list of calls behind a marker where there is one, or at the beginning of an output."""
+    if not can_write(tool):
+        return None
+    return CallFormat(
+        begin=f"{tool.name}(", end=")", trigger=marker, first=f"{marker}[", between=", ", last=f"]{end}",
+        bare=("[", "]"), arguments=keywords(tool),
+    )  # fmt: skip
+
+
+def call_format(tool: FunctionTool) -> CallFormat | None:
+    return python_call(tool)
+
+
 @hookimpl
 def register_tool_parsers(register: Register[ToolParserSpec]) -> None:
-    register(ToolParserSpec(name="pythonic", parser=PythonicParser, special_tokens=True))
+    register(ToolParserSpec(name="pythonic", parser=PythonicParser, special_tokens=True, call_format=call_format))

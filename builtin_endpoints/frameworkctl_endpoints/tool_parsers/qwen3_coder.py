@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from frameworkctl.interfaces import Register, ToolParserSpec, hookimpl
+from frameworkctl.interfaces import CallFormat, FunctionTool, Register, ToolParserSpec, hookimpl
 
+from ..parsing.argument_grammars import can_write, tagged
 from ..parsing.reader import Steps
 from ..parsing.tool_text import MarkedToolParser
 from ..parsing.typed_values import ObjectWriter
@@ -59,6 +60,16 @@ class QwenXmlParser(MarkedToolParser):
             return
 
 
+def call_format(tool: FunctionTool) -> CallFormat | None:
+    if not can_write(tool):
+        return None
+    return CallFormat(
+        begin=f"<tool_call>\n{FUNCTION}{tool.name}>\n", end="</function>\n</tool_call>", trigger="<tool_call>",
+        between="\n", apart=(FUNCTION,),
+        arguments=tagged(tool, lambda key: f"{PARAMETER}{key}>\n", "\n</parameter>", "\n", (*_ENDS, "</tool_call>")),
+    )  # fmt: skip
+
+
 @hookimpl
 def register_tool_parsers(register: Register[ToolParserSpec]) -> None:
-    register(ToolParserSpec(name="qwen3_coder", parser=QwenXmlParser, special_tokens=True))
+    register(ToolParserSpec(name="qwen3_coder", parser=QwenXmlParser, special_tokens=True, call_format=call_format))

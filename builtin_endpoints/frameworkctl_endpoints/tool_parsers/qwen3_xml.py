@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from frameworkctl.interfaces import Register, ToolParserSpec, hookimpl
 
-from .qwen3_coder import QwenXmlParser
+from .qwen3_coder import QwenXmlParser, call_format
 
 
 @hookimpl
 def register_tool_parsers(register: Register[ToolParserSpec]) -> None:
-    register(ToolParserSpec(name="qwen3_xml", aliases=("mimo",), parser=QwenXmlParser, special_tokens=True))
+    register(
+        ToolParserSpec(
+            name="qwen3_xml", aliases=("mimo",), parser=QwenXmlParser, special_tokens=True, call_format=call_format
+        )
+    )

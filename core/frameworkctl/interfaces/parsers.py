@@ -73,10 +73,12 @@ class ToolParser(ABC):
 
 
 class CallFormat(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model writes one call whose arguments are JSON, so that a constraint can hold it to that.
+    """How a model writes one call, so that a constraint can hold it to that.
 
     ``begin`` and ``end`` stand around the arguments of a certain function, ``trigger`` is how every call begins;
-    ``first`` and ``last`` stand around all of them, ``between`` two.
+    ``first`` and ``last`` stand around all of them, ``between`` two. ``arguments`` is a grammar in Lark (``start: ...``)
+    where they are not JSON. An output that begins with ``bare[0]`` is calls too, up to ``bare[1]``. Text beside calls
+    has none of ``apart``, which a parser would take for calls.
     """
 
     begin: str
@@ -85,20 +87,24 @@ class CallFormat(msgspec.Struct, frozen=True, kw_only=True):
     first: str = ""
     between: str = ""
     last: str = ""
+    arguments: str = ""
+    bare: tuple[str, str] | None = None
+    apart: tuple[str, ...] = ()
 
 
 class ToolParserSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A format of tool calls, chosen by name with ``--tool-call-parser NAME``.
 
     ``parser`` makes one for an output of a request with these tools. ``special_tokens``: the markers of the format are
-    special tokens, which must not be left out of the text. ``call_format`` tells how a call of a function is written.
+    special tokens, which must not be left out of the text. ``call_format`` tells how a call of a function is written;
+    None where that cannot be said.
     """
 
     name: str
     parser: Callable[[Sequence[FunctionTool]], ToolParser]
     aliases: tuple[str, ...] = ()
     special_tokens: bool = False
-    call_format: Callable[[FunctionTool], CallFormat] | None = None
+    call_format: Callable[[FunctionTool], CallFormat | None] | None = None
     api_version: int = API_VERSION
 
     @property
