@@ -63,5 +63,4 @@ def test_most_of_thirty_held_out_questions_are_answered_right(demo: RunningServe
         reply = ask(client, question, stream=number % 2 == 0)
         if told(reply) != told(question.turns[-1].reply):
             wrong.append((question.turns[-1].said, reply))
-    # The shipped weights answer 26 of these right; the aim of 27 is not met yet.
-    assert len(wrong) <= 6, wrong
+    assert len(wrong) <= 3, wrong
