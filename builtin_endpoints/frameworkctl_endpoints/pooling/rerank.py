@@ -49,7 +49,9 @@ class RerankFormatter(PoolFormatter):
         self.with_documents = request.return_documents is not False or call.route.path == "/rerank"
 
     def pooled(self, outputs: list[PoolOutput], usage: Usage) -> Reply:
-        scores = self.work.scores(outputs)
+        same: dict[str, float] = {}  # what is the same must not differ by what a batch rounds
+        pairs = zip(self.work.documents, self.work.scores(outputs), strict=True)
+        scores = [same.setdefault(document, score) for document, score in pairs]
         best = sorted(range(len(scores)), key=lambda i: -scores[i])[: self.request.top_n or len(scores)]
         units = -(-len(scores) // SEARCH_UNIT)
         body = {

@@ -14,7 +14,7 @@ from frameworkctl.interfaces import Call, PoolItem, PoolOutput, PoolParams, Pool
 from .fields import PoolingFields, activate, cannot, check_pooling_fields, info_of, pool_item
 from .prefixes import side_prefix, with_prefix
 from .similarity import cosines, max_sims
-from .vectors import load_numpy
+from .vectors import floats, load_numpy
 
 Text = str | dict[str, Any]  # a text; or ``{"text": ...}``; or ``{"content": ...}`` as of a message
 Kind = Literal["cross", "embed", "token_embed"]
@@ -44,7 +44,7 @@ class Scoring(Work, kw_only=True):
     def scores(self, outputs: Sequence[PoolOutput]) -> list[float]:
         """Of each pair, in their order."""
         if self.kind == "cross":
-            return [memoryview(output.data).cast("f")[0] for output in outputs]
+            return [floats(output.data)[0] for output in outputs]
         measure = cosines if self.kind == "embed" else max_sims
         return measure(outputs[: self.queries], outputs[self.queries :])
 

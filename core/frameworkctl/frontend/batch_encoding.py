@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from tokenizers import Encoding, Tokenizer
 
 Side = Literal["left", "right"]
+
+
+# Classes of transformers' tokenizers that tell the two texts of a pair apart: their models have seen token types.
+WITH_TYPES = frozenset(
+    {"BertTokenizer", "DebertaTokenizer", "DebertaV2Tokenizer", "DPRQuestionEncoderTokenizer", "ElectraTokenizer",
+     "FNetTokenizer", "LayoutLMv2Tokenizer", "LxmertTokenizer", "MobileBertTokenizer"}
+)  # fmt: skip
+
+
+def gives_token_types(config: Mapping[str, Any]) -> bool:
+    """Whether transformers gives token types with the tokenizer of this tokenizer_config.json.
+
+    ``model_input_names`` says it, or else the class; where none is named, the tokenizer's own template.
+    """
+    inputs, name = config.get("model_input_names"), config.get("tokenizer_class")
+    if isinstance(inputs, list):
+        return "token_type_ids" in inputs
+    return not isinstance(name, str) or name.removesuffix("Fast") in WITH_TYPES
 
 
 class NoRoom(ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import RequestError, bad
-from ..frontend.batch_encoding import BatchEncoder, NoRoom
+from ..frontend.batch_encoding import BatchEncoder, NoRoom, gives_token_types
 from ..frontend.tokenizer import TextTokenizer
 from ..interfaces.endpoint import Prompt
 from ..interfaces.model import ModelInfo
@@ -21,6 +21,7 @@ class PoolPrompts:
         self._tokenizer, self._vocab_size, self._limit = tokenizer, info.vocab_size, max_model_len
         side = "left" if tokenizer.config.get("truncation_side") == "left" else "right"
         self._encoder = BatchEncoder(tokenizer.raw, "left" if side == "left" else "right")
+        self._types = gives_token_types(tokenizer.config)
         self._lower_case = info.pooling is not None and info.pooling.lower_case
         self._joined = info.pooling is not None and info.pooling.pairs == "joined"
 
@@ -71,7 +72,8 @@ class PoolPrompts:
                 found = self._encoder.encode_pairs(texts, keep=keep, side=side, max_first=max_query, max_second=max_doc)
         except NoRoom as e:
             raise self._no_room(e, truncate) from None
-        return [(Prompt(self._checked(ids, names[i], "")), second) for i, (ids, second) in enumerate(found)]
+        types = self._types
+        return [(Prompt(self._checked(ids, names[i], "")), second * types) for i, (ids, second) in enumerate(found)]
 
     def cut(self, texts: Sequence[str], tokens: int) -> list[str]:
         """As ``ServedModel.cut_texts``."""

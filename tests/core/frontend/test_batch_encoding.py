@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from frameworkctl.frontend.batch_encoding import BatchEncoder, NoRoom
+from frameworkctl.frontend.batch_encoding import BatchEncoder, NoRoom, gives_token_types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.checkpoints import build_tokenizer
@@ -108,3 +108,24 @@ def test_texts_end_where_a_token_does(ours: BatchEncoder) -> None:
     assert text.startswith(cut)
     assert ours.encode([cut], add_special_tokens=False) == [ours.encode([text], add_special_tokens=False)[0][:2]]
     assert ours.cut_texts([text], 99) == [text]
+
+
+@pytest.mark.parametrize(
+    ("config", "given"),
+    [
+        ({}, True), ({"tokenizer_class": "BertTokenizerFast"}, True), ({"tokenizer_class": "TokenizersBackend"}, False),
+        ({"tokenizer_class": "XLMRobertaTokenizer"}, False),
+        ({"tokenizer_class": "TokenizersBackend", "model_input_names": ["input_ids", "token_type_ids"]}, True),
+        ({"tokenizer_class": "BertTokenizer", "model_input_names": ["input_ids", "attention_mask"]}, False),
+    ],
+)  # fmt: skip
+def test_token_types_are_given_where_transformers_gives_them(config: dict[str, Any], given: bool) -> None:
+    assert gives_token_types(config) is given
+
+
+@pytest.mark.parametrize("name", ["BertTokenizer", "MPNetTokenizer", "RobertaTokenizer", "TokenizersBackend"])
+def test_classes_with_token_types_are_those_of_transformers(name: str) -> None:
+    import transformers
+
+    has = "token_type_ids" in getattr(transformers, name).model_input_names
+    assert gives_token_types({"tokenizer_class": name}) is has

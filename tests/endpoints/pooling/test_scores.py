@@ -169,6 +169,13 @@ def test_documents_may_be_left_out_as_jina_and_cohere_have_it(path: str, shown: 
     assert all("document" in r for r in rerank(path, return_documents=True)["results"])
 
 
+def test_equal_documents_are_equally_relevant_whatever_a_batch_rounds() -> None:
+    values = iter([0.5, 0.5000001, 0.9])
+    body = {"query": "q", "documents": ["a", "a", "bb"]}
+    got = fake.answer(RERANK, body, CROSS, lambda item: [next(values)])
+    assert [r["index"] for r in got["results"]] == [2, 0, 1]
+
+
 def test_documents_as_objects() -> None:
     body = rerank(documents=[{"text": "a"}, {"text": "bb"}])
     assert [r["document"]["text"] for r in body["results"]] == ["bb", "a"]
