@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..config import EngineConfig, EngineOptions
@@ -69,7 +70,10 @@ class InProcessEngine:
         for name in self.host.names(BACKENDS):
             self.host.load_named(BACKENDS, name)
         self.host.load_named(PLUGINS, "poolers")
-        info = self.info = resolve(choice.info, checkpoint, runner=runner, convert=convert, given=pooler_config)
+        poolers = {name: r.spec for name, r in self.host.registry.poolers.items()}
+        info = self.info = resolve(
+            choice.info, checkpoint, runner=runner, convert=convert, given=pooler_config, poolers=poolers
+        )
         self.pooling = info.pooling
         self.max_model_len = min(max_model_len or 512, info.max_model_len)
         self.config = EngineConfig(
@@ -189,7 +193,7 @@ class InProcessEngine:
         for seq in seqs:
             found = self.events[seq.id][-1].vectors
             assert found is not None, self.events[seq.id][-1].error
-            flat = torch.frombuffer(bytearray(found.data), dtype=torch.float32)
+            flat = torch.from_numpy(np.frombuffer(found.data, dtype=np.float32).copy())
             out.append(flat if found.rows is None else flat.view(found.rows, found.width))
         return out
 
