@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from frameworkctl.frontend.batch_encoding import BatchEncoder, NoRoom, gives_token_types
 from hypothesis import given, settings
@@ -111,7 +113,7 @@ def test_texts_end_where_a_token_does(ours: BatchEncoder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "given"),
+    ("config", "has"),
     [
         ({}, True), ({"tokenizer_class": "BertTokenizerFast"}, True), ({"tokenizer_class": "TokenizersBackend"}, False),
         ({"tokenizer_class": "XLMRobertaTokenizer"}, False),
@@ -119,8 +121,8 @@ def test_texts_end_where_a_token_does(ours: BatchEncoder) -> None:
         ({"tokenizer_class": "BertTokenizer", "model_input_names": ["input_ids", "attention_mask"]}, False),
     ],
 )  # fmt: skip
-def test_token_types_are_given_where_transformers_gives_them(config: dict[str, Any], given: bool) -> None:
-    assert gives_token_types(config) is given
+def test_token_types_are_given_where_transformers_gives_them(config: dict[str, Any], has: bool) -> None:
+    assert gives_token_types(config) is has
 
 
 @pytest.mark.parametrize("name", ["BertTokenizer", "MPNetTokenizer", "RobertaTokenizer", "TokenizersBackend"])
