@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -16,10 +17,19 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import pytest
+from frameworkctl_kernels.cpu.build import library
+from frameworkctl_kernels.protocol import BackendUnavailable
 from support.checkpoints import FAMILIES, make_checkpoint
 from support.server import RunningServer, start_server
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # programs under test would inherit that it is ignored
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Kernels are compiled before servers start: these would not wait for it, and be served by torch."""
+    if not hasattr(session.config, "workerinput"):
+        with contextlib.suppress(BackendUnavailable):
+            library()
 
 
 @pytest.fixture(scope="session")

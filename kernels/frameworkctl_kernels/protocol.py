@@ -24,12 +24,17 @@ class BackendSpec:
 
     ``devices`` are the device types it runs on (``cpu``, ``cuda``); ``--backend auto`` takes the highest ``priority``
     among those whose constructor does not raise BackendUnavailable.
+
+    ``ahead`` names a module for backends that have to make something first, once for a machine: its ``ready()`` says
+    whether that is done. Where it is not, ``auto`` passes the backend over and runs the module as a program in the
+    background, so that the next start finds it made.
     """
 
     name: str
     implementation: str
     devices: tuple[str, ...]
     priority: int = 0
+    ahead: str | None = None
     api_version: int = API_VERSION
 
 

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import torch
 
 from ..errors import ConfigError
+from ..execution.backends import make_in_background
 from ..execution.build import Built, build, share_threads
 from ..execution.compilers import make_compiler
 from ..interfaces.pooling import TOKEN_TASKS, PoolingInfo, PoolTask
@@ -60,7 +61,7 @@ def _start(start: Start, channel: Channel[ToEngine]) -> EngineLoop:
     grammars = Grammars(partial(make_compiler, host, config, threads), channel.wake)
     if config.tokenizer:
         grammars.start()
-    built = build(config, host, _Progress(channel))
+    built = build(config, host, _Progress(channel), later=make_in_background)
     scheduler = _scheduler(start, host, built)
     overlap = config.options.async_scheduling
     loop = EngineLoop(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import torch
-from frameworkctl_kernels.protocol import Backend, BackendSpec, BackendUnavailable
+from frameworkctl_kernels.protocol import Backend
 
 from ..config import EngineConfig
 from ..errors import ConfigError
@@ -23,6 +22,7 @@ from ..plugins import PluginHost
 from ..plugins.importing import load_class
 from ..scheduling.groups import LayerNeed, PoolLayout, plan_layout
 from . import memory
+from .backends import Backends, Later
 from .fp8 import expanded, read_scales
 from .heads import Heads
 from .logits_processors import ProcessorSet
@@ -83,67 +83,14 @@ def choose_dtype(name: str, checkpoint: str, backend: Backend) -> torch.dtype:
     return dtype if backend.computes_fast(dtype) else torch.float32
 
 
-class Backends:
-    """Answers which backend runs an operation; says once per reason where it has to be ``reference``."""
-
-    def __init__(self, host: PluginHost, name: str, device: torch.device, *, deterministic: bool = False) -> None:
-        self._create = partial(host.with_default("create_backend", create_backend), device=str(device))
-        specs = {n: r.spec for n, r in host.registry.backends.items()}
-        fitting = {n: s for n, s in specs.items() if device.type in s.devices}
-        if name != "auto" and name not in fitting:
-            raise ConfigError(f"--backend: {name!r} is not one of {', '.join(fitting)} for {device.type}")
-        self.unavailable: dict[str, str] = {}  # why a backend that comes before the chosen one cannot run here
-        self.chosen: Backend = self._choose([fitting[name]] if name != "auto" else list(fitting.values()))
-        self._deterministic = deterministic
-        if deterministic:
-            if getattr(self.chosen, "deterministic", None) is None:
-                raise ConfigError(f"--deterministic: the backend {self.chosen.name} cannot; the backend cpu can")
-            self.chosen.deterministic = True
-        self._reference = self.chosen if self.chosen.name == "reference" else None
-        self._reference_spec = specs["reference"]
-        self.used: list[Backend] = [self.chosen]
-        self._said: set[str] = set()
-
-    def _choose(self, candidates: list[BackendSpec]) -> Backend:
-        """The one of highest priority that can run on this machine."""
-        for spec in sorted(candidates, key=lambda s: -s.priority):
-            try:
-                made: Backend = self._create(spec=spec)
-            except BackendUnavailable as e:
-                self.unavailable[spec.name] = str(e)
-                continue
-            for name, reason in self.unavailable.items():
-                log.warning("the backend %s takes the place of %s: %s", spec.name, name, reason)
-            return made
-        raise ConfigError("; ".join(f"--backend: {name!r} cannot run: {why}" for name, why in self.unavailable.items()))
-
-    def __call__(self, op: str, **facts: Any) -> Backend:
-        reason = self.chosen.supports(op, **facts)
-        if reason is None:
-            return self.chosen
-        if self._deterministic:
-            raise ConfigError(f"--deterministic: this model needs {op} on the reference backend: {reason}")
-        if reason not in self._said:
-            self._said.add(reason)
-            log.info("%s runs on the reference backend: %s", op, reason)
-        if self._reference is None:
-            self._reference = self._create(spec=self._reference_spec)
-            self.used.append(self._reference)
-        reference: Backend = self._reference
-        return reference
-
-
-def create_backend(spec: BackendSpec, device: str) -> Backend:
-    backend: Backend = load_class(spec.implementation)(device)
-    return backend
-
-
 def create_model(spec: ModelSpec, config: dict[str, Any], ctx: ModelContext) -> Model:
     model: Model = load_class(spec.implementation)(config, ctx)
     return model
 
 
-def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Progress) -> tuple[Model, Backends, int]:
+def load_model(
+    given: EngineConfig, host: PluginHost, world: World, progress: Progress, later: Later | None = None
+) -> tuple[Model, Backends, int]:
     """The model with its weights, and how many numbers those are.
 
     Raises:
@@ -153,7 +100,11 @@ def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Pr
     name = given.registered or given.architecture
     if name not in host.registry.models:
         raise ConfigError(f"no plugin registered the architecture {name!r}")
-    backends = Backends(host, given.options.backend, device, deterministic=given.options.deterministic)
+    # A first start does not wait for a compiler, unless what is asked for cannot be had without.
+    backends = Backends(
+        host, given.options.backend, device, deterministic=given.options.deterministic,
+        later=None if given.options.quantization is not None else later,
+    )  # fmt: skip
     dtype = choose_dtype(given.options.dtype, given.checkpoint_dtype, backends.chosen)
     config = json.loads((Path(given.folder) / "config.json").read_text(encoding="utf-8"))
     spec = host.registry.models[name].spec
@@ -186,10 +137,12 @@ def load_model(given: EngineConfig, host: PluginHost, world: World, progress: Pr
     return model.eval(), backends, counted.numbers
 
 
-def build(given: EngineConfig, host: PluginHost, progress: Progress, world: World | None = None) -> Built:
-    """Everything an engine computes with, ready for its first step. Raises ConfigError."""
+def build(
+    given: EngineConfig, host: PluginHost, progress: Progress, world: World | None = None, later: Later | None = None
+) -> Built:
+    """All that an engine computes with, ready for its first step; ``later`` as of ``Backends``. Raises ConfigError."""
     options = given.options
-    model, backends, parameters = load_model(given, host, world or OneRank(), progress)
+    model, backends, parameters = load_model(given, host, world or OneRank(), progress, later)
     ctx = model.ctx
     needs = [LayerNeed(c.kind, c.token_bytes(ctx.dtype), c.window, c.state_bytes) for c in model.cache_layers()]
     layout = plan_layout(needs, options.block_size)

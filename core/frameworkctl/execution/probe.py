@@ -12,7 +12,8 @@ import torch
 from ..errors import ConfigError
 from ..plugins import PluginHost, discover, select
 from ..plugins.discovery import BACKENDS
-from .build import Backends, choose_device
+from .backends import Backends
+from .build import choose_device
 from .memory import available_memory
 
 
@@ -64,7 +65,7 @@ def _backend(words: list[str]) -> dict[str, Any]:
     for name in host.names(BACKENDS):
         host.load_named(BACKENDS, name)
     device = choose_device("auto")
-    backends = Backends(host, "auto", device)
+    backends = Backends(host, "auto", device, later=lambda _: None)
     chosen = backends.chosen
     fast = [str(t).removeprefix("torch.") for t in (torch.bfloat16, torch.float16) if chosen.computes_fast(t)]
     specs = [r.spec for r in host.registry.backends.values()]

@@ -39,32 +39,42 @@ LIBRARY = "kernels.so"
 SELFTEST = ("-P", "-m", "frameworkctl_kernels.cpu.selftest")  # what Python runs, with the library's path
 
 
-def library() -> Path:
-    """The compiled and tested kernels for this machine, made now if they are not in the cache.
+def place() -> Path:
+    """Where the compiled kernels for this machine are, or will be.
 
     ``CXX`` names a compiler other than the first of g++, clang++ and c++; ``FRAMEWORKCTL_CPU_ARCH`` a processor other
     than this one, as ``-march`` takes it (x86-64-v3: AVX2 only).
 
     Raises:
-        BackendUnavailable: not an x86 processor with AVX2, no compiler, or what it makes is wrong.
+        BackendUnavailable: not an x86 processor with AVX2, or no compiler.
     """
     flags = processor_flags()
     if platform.machine() not in ("x86_64", "AMD64") or not flags >= NEEDED:
         raise BackendUnavailable("the compiled CPU kernels need an x86 processor with AVX2, FMA and F16C")
-    compiler = find_compiler()
-    arch = os.environ.get("FRAMEWORKCTL_CPU_ARCH") or "native"
-    sources = sorted(SOURCE.iterdir())
-    key = _key(sources, compiler, arch, flags)
-    folder = cache_dir() / "kernels"
-    made = folder / key / LIBRARY
+    return cache_dir() / "kernels" / _key(_sources(), find_compiler(), _arch(), flags) / LIBRARY
+
+
+def library(*, wait: bool = True) -> Path:
+    """The compiled and tested kernels for this machine, made now if they are not in the cache.
+
+    Where another process is making them, its work is waited for; or, without ``wait``, left to it.
+
+    Raises:
+        BackendUnavailable: not an x86 processor with AVX2, no compiler, or what it makes is wrong.
+    """
+    made = place()
     if made.is_file():
         return made
+    folder, key = made.parents[1], made.parent.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"{key}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second waits, and finds it made
-            if not made.is_file():
-                _make([s for s in sources if s.suffix == ".cpp"], compiler, arch, folder, key)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                return made
+            if not made.is_file():  # whoever comes second finds it made
+                _make([s for s in _sources() if s.suffix == ".cpp"], find_compiler(), _arch(), folder, key)
     except OSError as e:
         raise BackendUnavailable(
             f"cannot write to {folder}: {e.strerror}; set FRAMEWORKCTL_CACHE to another folder"
@@ -103,6 +113,14 @@ def find_compiler() -> list[str]:
         if found := shutil.which(name):
             return [found]
     raise BackendUnavailable("there is no C++ compiler (g++ or clang++) to compile the CPU kernels with")
+
+
+def _sources() -> list[Path]:
+    return sorted(SOURCE.iterdir())
+
+
+def _arch() -> str:
+    return os.environ.get("FRAMEWORKCTL_CPU_ARCH") or "native"
 
 
 def _key(sources: list[Path], compiler: list[str], arch: str, flags: frozenset[str]) -> str:

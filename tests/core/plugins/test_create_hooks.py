@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from frameworkctl.engine.process import make_policy
 from frameworkctl.errors import ConfigError
-from frameworkctl.execution.build import create_backend, create_model
+from frameworkctl.execution.backends import create_backend
+from frameworkctl.execution.build import create_model
 from frameworkctl.interfaces import ModelSpec
 from frameworkctl.plugins import PluginHost
 from frameworkctl.scheduling.policies import FirstComeFirstServed
