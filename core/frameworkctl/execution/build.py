@@ -124,7 +124,10 @@ def load_model(
     if block is not None:
         weights = expanded(weights, read_scales(files), block, dtype)
     counted = Counted(weights)
-    report = model.load_weights(counted)
+    try:
+        report = model.load_weights(counted)
+    except ValueError as e:
+        raise ConfigError(f"cannot load {given.folder}: {e}") from e
     if report.missing:
         raise ConfigError(
             f"{len(report.missing)} tensors are missing from {given.folder}: {', '.join(report.missing[:5])}"

@@ -8,9 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import ConfigError
-from ..interfaces.engine import ModelContext
-from ..interfaces.pooling import PoolingInfo
+from ..interfaces.engine import ModelContext, PoolingInfo
 
 if TYPE_CHECKING:
     from .embedding import VocabEmbedding
@@ -49,7 +47,7 @@ class Score(nn.Module):
 
     def _take(self, tensor: Tensor) -> None:
         if tensor.shape[0] != self.labels:
-            raise ConfigError(f"config.json has {self.labels} classes (id2label), {NAME}.weight {tensor.shape[0]}")
+            raise ValueError(f"config.json has {self.labels} classes (id2label), {NAME}.weight {tensor.shape[0]}")
         self.weight = tensor.to(device=self.device, dtype=torch.float32, copy=True)
 
     def _take_bias(self, tensor: Tensor) -> None:

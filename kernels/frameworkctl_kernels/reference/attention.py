@@ -245,7 +245,7 @@ def _manual(
     scores = torch.matmul(grouped, k[:, :, None].transpose(-1, -2)).float() * scale
     if softcap is not None:
         scores = torch.tanh(scores / softcap) * softcap
-    of_head = mask[:, :, None] if mask.shape[1] == 1 else mask.unflatten(1, (k.shape[1], -1))
+    of_head = mask[:, :, None] if mask.shape[1] == 1 else mask.view(len(mask), k.shape[1], -1, *mask.shape[2:])
     scores = scores + of_head.float()
     if sinks is not None:
         logit = sinks.float().view(1, k.shape[1], -1, 1, 1).expand(*scores.shape[:-1], 1)
