@@ -122,6 +122,13 @@ def test_scores_of_a_cross_encoder_and_of_an_embedder(zoo: Zoo) -> None:
     assert [entry["score"] for entry in got["data"]] == pytest.approx(cosines, **NEAR)
 
 
+def test_either_text_of_a_score_can_be_cut(zoo: Zoo) -> None:
+    body = {"queries": "find a fox", "documents": TEXTS[:2], "max_tokens_per_query": 2, "max_tokens_per_doc": 3}
+    got = zoo.answer("/score", model="reranker", **body)
+    want = zoo.relevances("find a", ["the quick brown", "a lazy dog"])
+    assert [entry["score"] for entry in got["data"]] == pytest.approx(want, **NEAR)
+
+
 def test_labels_of_a_classifier(zoo: Zoo) -> None:
     got = zoo.answer("/classify", model="classifier", input=TEXTS)
     want = [o.logits[0].softmax(0) for o in run(zoo.classifier, zoo.folders["classifier"], TEXTS)]

@@ -133,6 +133,9 @@ def _check_limits(request: ScoreFields, model: ServedModel) -> None:
 
 def _cross_items(request: ScoreFields, pairs: list[tuple[str, str]], model: ServedModel) -> list[PoolItem]:
     """A prompt for each pair: of the operator's score template, or as the tokenizer puts two texts together."""
+    empty = next((i for i, pair in enumerate(pairs) if pair == ("", "")), None)
+    if empty is not None:
+        raise bad(f"documents[{empty}]", f"documents[{empty}] and its query are both empty.")
     params = PoolParams("classify", activate(request, "classify", model))
     most_query, most_doc = request.max_tokens_per_query or 0, request.max_tokens_per_doc or 0
     if not model.score_template:

@@ -57,25 +57,19 @@ class BatchEncoder:
         return out
 
     def encode_pairs(
-        self, pairs: Sequence[tuple[str, str]], *, keep: int | None = None, side: Side | None = None,
-        max_first: int = 0, max_second: int = 0,
-    ) -> list[tuple[list[int], int]]:  # fmt: skip
+        self, pairs: Sequence[tuple[str, str]], *, keep: int | None = None, side: Side | None = None
+    ) -> list[tuple[list[int], int]]:
         """Token ids of each pair, and where its second text begins (0 where the tokenizer does not tell them apart).
 
-        ``max_first`` and ``max_second`` tokens of either text are kept (0: all), then ``keep`` of the whole: of the
-        longer one as many as it takes go first. Raises NoRoom.
+        ``keep`` of them are kept: of the longer text as many as it takes go first. Raises NoRoom.
         """
         seconds = self._batch([second for _, second in pairs], special=False)
         unique = list(dict.fromkeys(first for first, _ in pairs))
         firsts = dict(zip(unique, self._batch(unique, special=False), strict=True))
-        for encoding in firsts.values() if max_first else ():
-            self._cut(encoding, max_first, side)
         room = None if keep is None else self._room(keep, pair=True)
         out = []
         for (text, _), second in zip(pairs, seconds, strict=True):
             first = firsts[text]
-            if max_second:
-                self._cut(second, max_second, side)
             if room is not None and len(first) + len(second) > room:
                 shares = _shares(len(first), len(second), room)
                 if shares[0] < len(first):  # other pairs have the same first text

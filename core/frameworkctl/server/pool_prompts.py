@@ -60,16 +60,19 @@ class PoolPrompts:
         if not pairs:
             raise bad(param, f"{param} must not be empty.")
         names = _names(param, len(pairs))
-        texts = [
-            (self._text(q, "query", max_query or keep), self._text(d, names[i], max_doc or keep))
-            for i, (q, d) in enumerate(pairs)
-        ]
+        queries = [self._text(q, "query", max_query or keep) for q, _ in pairs]
+        documents = [self._text(d, names[i], max_doc or keep) for i, (_, d) in enumerate(pairs)]
+        if max_query:
+            queries = self.cut(queries, max_query)
+        if max_doc:
+            documents = self.cut(documents, max_doc)
         try:
             if self._joined:
-                joined = self._join(texts, max_query, max_doc)
+                joined = [q + d for q, d in zip(queries, documents, strict=True)]
                 found = [(ids, 0) for ids in self._encoder.encode(joined, keep=keep, side=side)]
             else:
-                found = self._encoder.encode_pairs(texts, keep=keep, side=side, max_first=max_query, max_second=max_doc)
+                texts = list(zip(queries, documents, strict=True))
+                found = self._encoder.encode_pairs(texts, keep=keep, side=side)
         except NoRoom as e:
             raise self._no_room(e, truncate) from None
         types = self._types
@@ -78,14 +81,6 @@ class PoolPrompts:
     def cut(self, texts: Sequence[str], tokens: int) -> list[str]:
         """As ``ServedModel.cut_texts``."""
         return self._encoder.cut_texts(texts, tokens)
-
-    def _join(self, texts: list[tuple[str, str]], max_query: int, max_doc: int) -> list[str]:
-        queries, documents = [q for q, _ in texts], [d for _, d in texts]
-        if max_query:
-            queries = self._encoder.cut_texts(queries, max_query)
-        if max_doc:
-            documents = self._encoder.cut_texts(documents, max_doc)
-        return [q + d for q, d in zip(queries, documents, strict=True)]
 
     def _tokens_to_keep(self, truncate: int | None) -> int | None:
         if truncate is None:

@@ -76,14 +76,6 @@ def test_pairs(ours: BatchEncoder, pairs: list[tuple[str, str]], keep: int | Non
         assert kinds == [int(at >= second) for at in range(len(ids))]
 
 
-def test_either_text_has_a_limit(ours: BatchEncoder) -> None:
-    query, document = "the quick brown fox", "over the lazy dog and other things"
-    plain = ours.encode([query, document], add_special_tokens=False)
-    [(ids, second)] = ours.encode_pairs([(query, document)], max_first=2, max_second=3)
-    assert ids == [CLS, *plain[0][:2], SEP, *plain[1][:3], SEP]
-    assert second == 4
-
-
 def test_without_special_tokens(ours: BatchEncoder) -> None:
     [ids] = ours.encode(["the quick brown fox"], add_special_tokens=False)
     assert ours.encode(["the quick brown fox"], add_special_tokens=False, keep=2) == [ids[:2]]
@@ -110,6 +102,15 @@ def test_texts_end_where_a_token_does(ours: BatchEncoder) -> None:
     assert text.startswith(cut)
     assert ours.encode([cut], add_special_tokens=False) == [ours.encode([text], add_special_tokens=False)[0][:2]]
     assert ours.cut_texts([text], 99) == [text]
+
+
+def test_no_character_is_cut_in_two(ours: BatchEncoder) -> None:
+    """An emoji is four bytes, each a token; what is left of a text is never more tokens than were asked for."""
+    text = "the 🎉🎉"
+    for keep in range(1, 9):
+        [cut] = ours.cut_texts([text], keep)
+        assert text.startswith(cut)
+        assert len(ours.encode([cut], add_special_tokens=False)[0]) <= keep
 
 
 @pytest.mark.parametrize(

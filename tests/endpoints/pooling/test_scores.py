@@ -52,6 +52,7 @@ def test_forms_of_a_text(form: dict[str, Any]) -> None:
         ({"queries": "a", "documents": [5]}, "documents[0]"), ({"queries": [1, 2], "documents": [3, 4]}, "queries[0]"),
         ({"queries": "a", "documents": [{"content": [{"type": "image_url"}]}]}, "documents[0].content[0]"),
         ({"queries": "a", "documents": {"title": "x"}}, "documents"),
+        ({"queries": "", "documents": ["a", ""]}, "documents[1]"),
         ({"queries": "a", "documents": "b", "max_tokens_per_doc": -1}, "max_tokens_per_doc"),
         ({"queries": "a", "documents": "b", "max_tokens_per_query": 64}, "max_tokens_per_query"),
         ({"queries": "a", "documents": "b", "chat_template_kwargs": {"tools": []}}, "chat_template_kwargs"),
