@@ -3,55 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from frameworkctl.execution.batch import PersistentBatch
 from frameworkctl.execution.drawing import MAX_PARTIAL_K, draw
-from frameworkctl.execution.logits_processors import ProcessorSet
 from frameworkctl.execution.penalties import apply_penalties
 from frameworkctl.execution.randomness import uniform
-from frameworkctl.execution.sampler import Sampler, collect
-from frameworkctl.execution.sampling_rows import SamplingRows
-from frameworkctl.interfaces import ProcessorContext
 from frameworkctl.params import SamplingParams
-from frameworkctl.scheduling.groups import Group
-from frameworkctl.scheduling.plan import NewSequence, StepPlan
+from frameworkctl.scheduling.plan import StepPlan
 from scipy import stats
+from support import sampling_bench
 
 VOCAB = 12
 DRAWS = 20_000
 LOGITS = torch.tensor([2.0, 1.5, 1.5, 0.3, 0.0, -0.5, -1.0, -1.2, -2.0, -3.0, -4.0, 1.4])
 
 
-def int32(tokens: list[int]) -> bytes:
-    return np.array(tokens, dtype=np.int32).tobytes()
-
-
-class Bench:
-    """A batch and a sampler without a model; logits are given."""
-
-    def __init__(self, *sequences: tuple[list[int], list[int], SamplingParams], vocab: int = VOCAB) -> None:
-        groups = [Group("full", 16, None, (0,))]
-        n = len(sequences)
-        device = torch.device("cpu")
-        self.batch = PersistentBatch(groups, max_seqs=max(n, 1), max_tokens=64, max_len=64, device=device)
-        self.rows = SamplingRows(max(n, 1), device)
-        self.processors = ProcessorSet(
-            {}, ProcessorContext(vocab_size=vocab, max_rows=n, device=device, options={})
-        )  # fmt: skip
-        self.sampler = Sampler(self.batch, self.rows, self.processors)
-        new = [
-            NewSequence(i, int32(prompt + output), len(prompt), 0, [[1, 2, 3, 4]], p, p.seed or i, [0])
-            for i, (prompt, output, p) in enumerate(sequences, start=1)
-        ]
-        self.batch.apply(StepPlan(1, [], new, [], [], []), (self.rows, self.processors))
-
-    def sample(self, logits: torch.Tensor) -> tuple[list[int], Any]:
-        tokens, logprobs = self.sampler.sample(logits.clone(), np.arange(self.batch.size))
-        return tokens.tolist(), None if logprobs is None else collect(logprobs, tokens)
+def bench_of(*sequences: tuple[list[int], list[int], SamplingParams]) -> sampling_bench.Bench:
+    return sampling_bench.Bench(*sequences, vocab=VOCAB)
 
 
 def expected(params: SamplingParams, logits: torch.Tensor = LOGITS) -> np.ndarray:
@@ -115,9 +85,9 @@ def test_rows_of_all_kinds_in_one_batch_draw_as_alone() -> None:
     params = [SamplingParams(max_tokens=9, seed=11 + i, **kind) for i, kind in enumerate(kinds)]
     torch.manual_seed(0)
     logits = torch.randn(len(kinds), VOCAB)
-    together, _ = Bench(*[([1], [], p) for p in params]).sample(logits)
+    together, _ = bench_of(*[([1], [], p) for p in params]).sample(logits)
     for i, p in enumerate(params):
-        assert Bench(([1], [], p)).sample(logits[i : i + 1])[0] == [together[i]]
+        assert bench_of(([1], [], p)).sample(logits[i : i + 1])[0] == [together[i]]
 
 
 def test_large_vocabulary_with_large_k_sorts_everything() -> None:
@@ -151,9 +121,9 @@ def test_same_seed_same_tokens_whatever_the_neighbours() -> None:
     seeded = SamplingParams(max_tokens=9, seed=5)
     torch.manual_seed(2)
     own, others = torch.randn(1, VOCAB), torch.randn(7, VOCAB)
-    alone = Bench(([3], [4, 4], seeded)).sample(own)[0][0]
+    alone = bench_of(([3], [4, 4], seeded)).sample(own)[0][0]
     crowd = [([1], [], SamplingParams(max_tokens=9, seed=100 + i)) for i in range(7)]
-    tokens, _ = Bench(*crowd, ([3], [4, 4], seeded)).sample(torch.cat([others, own]))
+    tokens, _ = bench_of(*crowd, ([3], [4, 4], seeded)).sample(torch.cat([others, own]))
     assert tokens[-1] == alone
 
 
@@ -217,7 +187,7 @@ def test_bias_min_tokens_and_penalties_in_their_order() -> None:
     ends = SamplingParams(
         max_tokens=9, temperature=0.0, min_tokens=2, eos_token_ids=(0,), stop_token_ids=(1,), ignore_eos=True
     )
-    bench = Bench(([3], [], bias), ([5], [6], ends), ([5], [6, 7], ends))
+    bench = bench_of(([3], [], bias), ([5], [6], ends), ([5], [6, 7], ends))
     tokens, _ = bench.sample(LOGITS.expand(3, -1))
     assert tokens == [0, 2, 0]  # (0.3 + 2) / 2 is below 2.0; 0 and 1 are forbidden, 2 is next; free again
 
@@ -227,7 +197,7 @@ def test_logprobs_are_raw_and_exact() -> None:
     params = SamplingParams(max_tokens=9, temperature=0.0, logprobs=3, repetition_penalty=50.0)
     plain = SamplingParams(max_tokens=9, temperature=0.0)
     zero = SamplingParams(max_tokens=9, temperature=0.0, logprobs=0)
-    bench = Bench(([1], [], plain), ([0], [], params), ([2], [], zero))
+    bench = bench_of(([1], [], plain), ([0], [], params), ([2], [], zero))
     tokens, logprobs = bench.sample(LOGITS.expand(3, -1))
     raw = torch.log_softmax(LOGITS, dim=-1)
     assert set(logprobs) == {1, 2}
@@ -259,7 +229,7 @@ def test_seeded_request_is_the_same_alone_in_a_batch_and_after_preemption(checkp
 def test_allowed_token_ids_and_bad_words() -> None:
     """Only allowed ids come; one-token words never; longer ones are never completed, and only the output counts."""
     greedy = {"max_tokens": 9, "temperature": 0.0}
-    bench = Bench(
+    bench = bench_of(
         ([5, 1], [], SamplingParams(**greedy, allowed_token_ids=(4, 7, 7))),
         ([5, 1], [], SamplingParams(**greedy)),
         ([5, 1], [], SamplingParams(**greedy, bad_words=((0,), (1,)))),
@@ -278,7 +248,7 @@ def test_allowed_token_ids_and_bad_words() -> None:
 
 
 def test_logprobs_of_given_ids() -> None:
-    bench = Bench(
+    bench = bench_of(
         ([1], [], SamplingParams(max_tokens=1, temperature=0.0, logprobs=1)),
         ([1], [], SamplingParams(max_tokens=1, temperature=0.0, logprobs=1, logprob_token_ids=(9, 2))),
     )
