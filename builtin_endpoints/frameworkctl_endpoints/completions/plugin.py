@@ -45,7 +45,6 @@ class CompletionsEndpoint(Endpoint):
 
     family: ClassVar[str] = "completions"
     tasks: ClassVar[frozenset[str]] = frozenset({"generate"})
-    renders_fast: ClassVar[bool] = True
     routes: ClassVar[tuple[Route, ...]] = (
         Route(method="POST", path="/v1/completions", request=CompletionRequest, summary="Continue prompts"),
     )
@@ -60,6 +59,10 @@ class CompletionsEndpoint(Endpoint):
                 if getattr(request, name) not in (None, False):
                     raise bad(name, f"{name} is not possible with prompt_embeds.")
         return request
+
+    def renders_fast(self, request: CompletionRequest) -> bool:
+        slow = (request.prompt_embeds, request.response_format, request.structured_outputs, request.bad_words)
+        return not any(slow)
 
     def waits(self, request: CompletionRequest) -> bool:
         return bool(request.prompt_embeds)

@@ -307,7 +307,6 @@ class Endpoint:
     api_version: ClassVar[int] = API_VERSION
     routes: ClassVar[tuple[Route, ...]]
     tasks: ClassVar[frozenset[str]] = frozenset()  # the model must offer one of these
-    renders_fast: ClassVar[bool] = False  # what ``render`` does for a small body is not worth a thread
 
     def parse(self, call: Call) -> Any:
         """The body as the route's Struct (lax: ``"5"`` is 5). Runs on the event loop (a large body: in a worker
@@ -316,6 +315,12 @@ class Endpoint:
         from .decoding import decode_body
 
         return decode_body(call)
+
+    def renders_fast(self, request: Any) -> bool:
+        """Whether ``render`` has so little to do for a small body that it is not worth a thread: no more than to
+        tokenize it. It runs on the event loop then, which everybody waits for.
+        """
+        return False
 
     def waits(self, request: Any) -> bool:
         """Whether ``render`` waits for a process, so that it must not keep other requests from being rendered."""

@@ -111,7 +111,7 @@ class CallScope:
         model = self.model(getattr(request, "model", None) or None, endpoint.tasks)
         self.service.admit(model)
         self._request = request
-        if endpoint.renders_fast and stages.render_is_plain and len(call.body) <= SMALL_BODY:
+        if len(call.body) <= SMALL_BODY and stages.render_is_plain and endpoint.renders_fast(request):
             return request, model, stages.render(request, model, call)
         threads = self.service.waiting if endpoint.waits(request) else self.service.workers
         work: Work = await loop.run_in_executor(threads, stages.render, request, model, call)
