@@ -44,6 +44,13 @@ def test_paths_and_methods(server: RunningServer) -> None:
     assert check_error(httpx.get(f"{server.url}/v1/completions"), 405)["code"] == "method_not_allowed"
     assert check_error(httpx.delete(f"{server.url}/v1/models"), 405)["code"] == "method_not_allowed"
     assert "GET" in httpx.post(f"{server.url}/v1/models").headers["allow"]
+    assert "GET" in httpx.post(f"{server.url}/v1/models/a").headers["allow"]
+
+
+def test_one_model_by_its_name(server: RunningServer) -> None:
+    """A path with a parameter."""
+    assert server.openai().models.retrieve("b").id == "b"
+    assert check_error(httpx.get(f"{server.url}/v1/models/org/none"), 404)["code"] == "model_not_found"
 
 
 @pytest.mark.parametrize(

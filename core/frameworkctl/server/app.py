@@ -6,9 +6,9 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 
-from litestar import Litestar, Request, Response
+from litestar import HttpMethod, Litestar, Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException
-from litestar.handlers import ASGIRouteHandler
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import RequestError
@@ -59,8 +59,11 @@ def _by_path(routes: Iterable[tuple[Endpoint, Route]], service: Service) -> dict
     return found
 
 
-def _http_handler(path: str, methods: Mapping[str, RouteHandler]) -> ASGIRouteHandler:
-    """Ours read and write the connection themselves: of the framework's handlers, the one that does least."""
+def _http_handler(path: str, methods: Mapping[str, RouteHandler]) -> ASGIRouteHandler | HTTPRouteHandler:
+    """Ours read and write the connection themselves: of the framework's handlers, the one that does least.
+
+    Its router finds no handler of that kind on a path with parameters; those take the way of ordinary handlers.
+    """
     allow = {"allow": ", ".join(sorted([*methods, "OPTIONS"]))}
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +77,12 @@ def _http_handler(path: str, methods: Mapping[str, RouteHandler]) -> ASGIRouteHa
         else:
             raise MethodNotAllowedException(headers=allow)
 
-    return ASGIRouteHandler(path, copy_scope=False)(respond)
+    async def responder(request: Request) -> ASGIApp:  # type: ignore[type-arg]
+        return respond
+
+    if "{" not in path:
+        return ASGIRouteHandler(path, copy_scope=False)(respond)
+    return HTTPRouteHandler(path, http_method=[HttpMethod(m) for m in methods], status_code=200)(responder)
 
 
 def _http_error(request: Request, exc: HTTPException) -> Response:  # type: ignore[type-arg]
