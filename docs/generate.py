@@ -117,6 +117,8 @@ def limits() -> dict[str, str]:
         "n": f"1 to {params.MAX_N}; 1 with temperature 0; with `use_beam_search` the width, 1 to {WIDTH}",
         "priority": "64 bits; not 0 only where the scheduling policy looks at it",
         "prompt": f"not empty; at most {completions.MAX_PROMPTS} prompts; ids in the vocabulary",
+        "prompt_embeds": "where `--enable-prompt-embeds` allows it; not with `echo`, `prompt_logprobs`,"
+        " `truncate_prompt_tokens`, `use_beam_search`",
         "prompt_logprobs": f"{logprobs}; not with `stream`",
         "request_id": f"1 to {field_checks.MAX_REQUEST_ID} printable ASCII characters; `X-Request-Id` wins",
         "seed": "64 bits",
