@@ -63,6 +63,13 @@ class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     async_scheduling: Annotated[
         bool | None, opt("scheduling", "plan a step while the last one runs; default: where the device allows it")
     ] = None
+    speculative_config: Annotated[
+        dict[str, Any],
+        opt(
+            "engine",
+            'guess tokens and verify them together, as JSON: {"method": "ngram", "num_speculative_tokens": 4}',
+        ),
+    ] = {}
     block_size: Annotated[Count, opt("cache", "tokens per page of the KV cache (of the group that needs most)")] = 16
     kv_cache_memory_bytes: Annotated[
         Size | None, opt("cache", "size of the KV cache (4G); default: by model and memory")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         RequestFinished,
         RequestReceived,
         ServedModel,
+        SpeculatorSpec,
         StructuredOutputSpec,
         ToolParserSpec,
         Work,
@@ -103,6 +104,15 @@ def register_policies(register: Register[PolicySpec]) -> None:
     """Register scheduling policies (``--scheduling-policy NAME``).
 
     When: once, in the server and in the engine. Arguments: ``register(PolicySpec(...))``. Failure: as above. Since:
+    0.1.
+    """
+
+
+@hookspec
+def register_speculators(register: Register[SpeculatorSpec]) -> None:
+    """Register speculators, which guess tokens for the model to verify (``--speculative-config '{"method": "NAME"}'``).
+
+    When: once, in the server and in the engine. Arguments: ``register(SpeculatorSpec(...))``. Failure: as above. Since:
     0.1.
     """
 

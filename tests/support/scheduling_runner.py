@@ -136,6 +136,8 @@ class FakeRunner:
         for item in plan.scheduled:
             row = self.rows[item.id]
             assert item.count > 0
+            assert not item.drafts or item.sample, "drafts that nobody verifies"
+            row.write(item.drafts)
             assert row.computed + item.count <= len(row.tokens), "a token that is not known yet"
             for index, group in enumerate(self.groups):
                 self._write(row, index, group, item.count, writers)
@@ -154,7 +156,7 @@ class FakeRunner:
                 if row.pooled:
                     sampled.append(Sampled(row.id, None, vectors=vectors(row.digests[-1])))
                     continue
-                sampled.append(Sampled(row.id, next_token(row.digests[row.computed - 1], row.seed)))
+                sampled.append(self._verify(row, item.drafts))
         self._launched = (plan, sampled)
 
     def sample(self, fail_at: FailAt | None = None) -> list[Sampled]:
@@ -164,8 +166,22 @@ class FakeRunner:
             raise ModelFailed
         for item in sampled:
             if item.token is not None:
-                self.rows[item.id].write([item.token])
+                self.rows[item.id].write([item.token, *item.more])
         return sampled
+
+    def _verify(self, row: Row, drafts: list[int]) -> Sampled:
+        """The model's token at each draft and behind the last, as far as the drafts are these; what was computed for
+        the others can be seen by nobody."""
+        known = len(row.tokens) - len(drafts)
+        tokens = [next_token(row.digests[known - 1], row.seed)]
+        while len(tokens) <= len(drafts) and drafts[len(tokens) - 1] == tokens[-1]:
+            tokens.append(next_token(row.digests[known - 1 + len(tokens)], row.seed))
+        row.computed = known + len(tokens) - 1
+        for group, table in zip(self.groups, row.tables, strict=True):
+            for at in range(row.computed, len(row.tokens)) if group.kind != "cross" else ():
+                del self.store[table[at // group.block_size]][at % group.block_size]
+        del row.tokens[known:], row.digests[known:]
+        return Sampled(row.id, tokens[0], more=tokens[1:])
 
     # -- pages
 

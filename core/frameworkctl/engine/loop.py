@@ -234,10 +234,11 @@ class EngineLoop:
     # -- state
 
     def _load(self) -> EngineLoad:
-        load, cache = self.scheduler.load(), self.scheduler.cache
+        load, cache, drafter = self.scheduler.load(), self.scheduler.cache, self.scheduler.drafter
         return EngineLoad(
             load.running, load.waiting, load.free_pages, load.total_pages, self.scheduler.preemptions,
             cache.query_tokens, cache.hit_tokens, self.scheduler.steps,
+            drafter.drafted if drafter else 0, drafter.accepted if drafter else 0,
         )  # fmt: skip
 
     def _report_idle(self) -> None:

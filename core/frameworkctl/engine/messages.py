@@ -137,6 +137,8 @@ class EngineLoad(msgspec.Struct, array_like=True):
     cache_query_tokens: int = 0
     cache_hit_tokens: int = 0
     steps: int = 0
+    draft_tokens: int = 0
+    accepted_draft_tokens: int = 0
 
 
 class Row(msgspec.Struct, array_like=True):

@@ -16,6 +16,7 @@ from ..errors import ConfigError
 from ..execution.backends import make_in_background
 from ..execution.build import Built, build, share_threads
 from ..execution.compilers import make_compiler
+from ..execution.speculation import make_drafter
 from ..interfaces.pooling import TOKEN_TASKS, PoolingInfo, PoolTask
 from ..interfaces.scheduling import Policy
 from ..plugins import PluginHost
@@ -67,7 +68,7 @@ def _start(start: Start, channel: Channel[ToEngine]) -> EngineLoop:
     loop = EngineLoop(
         channel, scheduler, built.runner, max_model_len=config.max_model_len, vocab_size=config.vocab_size,
         grammars=grammars,
-        overlap=built.asynchronous if overlap is None else overlap,
+        overlap=(built.asynchronous if overlap is None else overlap) and scheduler.drafter is None,
         read_whole=_read_whole(host, config.pooling),
     )  # fmt: skip
     gc.collect()
@@ -98,7 +99,8 @@ def _scheduler(start: Start, host: PluginHost, built: Built) -> Scheduler:
         options.max_num_seqs, options.max_num_batched_tokens, options.long_prefill_token_threshold, options.watermark,
         built.long_after, start.config.pooling is not None and start.config.pooling.whole,
     )  # fmt: skip
-    return Scheduler(cache, make_policy(host, options.scheduling_policy, start.config.plugin_options), limits)
+    policy = make_policy(host, options.scheduling_policy, start.config.plugin_options)
+    return Scheduler(cache, policy, limits, make_drafter(host, start.config, built.layout, built.long_after))
 
 
 def _read_whole(host: PluginHost, info: PoolingInfo | None) -> frozenset[PoolTask]:

@@ -63,7 +63,8 @@ class PersistentBatch:
         self._query_start = Mirror((max_seqs + 1,), np.int32, device)
         self._positions = Mirror((max_tokens,), np.int64, device)
         self._token_index = Mirror((max_tokens,), np.int64, device)
-        self._logits_index = Mirror((max_seqs,), np.int64, device)
+        self._logits_index = Mirror((max(max_seqs, max_tokens),), np.int64, device)
+        self.ahead: NDArray[np.int64] | None = None  # of a step's logits, by how many drafts; None: it has none
         self._slots = [Mirror((max_tokens,), np.int64, device) for _ in groups]
         self._input_ids = torch.zeros(max_tokens, dtype=torch.int64, device=device)
 
@@ -135,7 +136,9 @@ class PersistentBatch:
     # -- one step
 
     def prepare(self, plan: StepPlan) -> tuple[Batch, NDArray[np.int64]]:
-        """The batch of a step, and the rows that are sampled, in the order of ``plan.scheduled``."""
+        """The batch of a step, and the rows that are sampled, in the order of ``plan.scheduled``; one with drafts once
+        more for each, which ``ahead`` counts.
+        """
         size = self.size
         lens = np.zeros(size, dtype=np.int32)
         rows = np.fromiter((self.row_of[s.id] for s in plan.scheduled), dtype=np.int64, count=len(plan.scheduled))
@@ -151,7 +154,7 @@ class PersistentBatch:
         positions += computed[which]
         np.add(which * self.max_len, positions, out=self._token_index.host[:total])
         np.add(computed, lens, out=self._seq_lens.host[:size], casting="unsafe")
-        self._logits_index.host[: len(sampled)] = start[sampled + 1] - 1
+        sampled = self._place_logits(plan, sampled, start)
         views = [self._view(g, which, positions, total) for g in range(len(self.groups))]
         torch.index_select(self._flat_tokens, 0, self._token_index.push(total), out=self._input_ids[:total])
         long = None
@@ -170,6 +173,24 @@ class PersistentBatch:
         computed += lens
         return batch, sampled
 
+    def _place_logits(self, plan: StepPlan, sampled: NDArray[np.int64], start: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Say which tokens' logits are wanted, and put drafts behind the tokens that are known."""
+        counts = np.array([len(s.drafts) for s in plan.scheduled if s.sample], dtype=np.int64)
+        if not counts.any():
+            self.ahead = None
+            self._logits_index.host[: len(sampled)] = start[sampled + 1] - 1
+            return sampled
+        rows = np.repeat(sampled, counts + 1)
+        self.ahead = np.arange(len(rows)) - np.repeat(np.cumsum(counts + 1) - counts - 1, counts + 1)
+        self._logits_index.host[: len(rows)] = start[rows + 1] - 1 - np.repeat(counts, counts + 1) + self.ahead
+        drafts = self.ahead > 0
+        index = (rows * self.max_len + self.known[rows] + self.ahead - 1)[drafts]
+        values = np.array([t for s in plan.scheduled if s.sample for t in s.drafts], dtype=np.int64)
+        self._flat_tokens.index_copy_(
+            0, torch.from_numpy(index).to(self.device), torch.from_numpy(values).to(self.device)
+        )
+        return rows
+
     def _view(self, g: int, which: NDArray[np.int64], positions: NDArray[np.int64], total: int) -> GroupView:
         group, table, size = self.groups[g], self._tables[g], self.size
         if group.kind in TOKEN_KINDS:
@@ -187,3 +208,17 @@ class PersistentBatch:
         index = torch.from_numpy(rows * self.max_len + self.known[rows]).to(self.device)
         self._flat_tokens.index_copy_(0, index, tokens)
         self.known[rows] += 1
+
+    def write_accepted(self, plan: StepPlan, tokens: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+        """As ``write_sampled`` where there were drafts: those that were right are there already, the token after them
+        is written, and what was computed for wrong ones does not count. Returns the sampled rows, each once.
+        """
+        sampled = [s for s in plan.scheduled if s.sample]
+        rows = np.array([self.row_of[s.id] for s in sampled], dtype=np.int64)
+        right = np.array([len(t) - 1 for t in tokens], dtype=np.int64)
+        last = torch.tensor([t[-1] for t in tokens], dtype=torch.int64, device=self.device)
+        index = torch.from_numpy(rows * self.max_len + self.known[rows] + right).to(self.device)
+        self._flat_tokens.index_copy_(0, index, last)
+        self.known[rows] += right + 1
+        self.computed[rows] -= np.array([len(s.drafts) for s in sampled], dtype=np.int64) - right
+        return rows

@@ -20,6 +20,7 @@ from .prompt_embeds import read_embeds
 from .prompt_scores import PromptScorer
 from .sampler import Sampler, collect
 from .sampling_rows import SamplingRows
+from .speculation import accepted
 
 
 class Runner:
@@ -73,7 +74,7 @@ class Runner:
 
     @torch.inference_mode()
     def sample(self, masks: Masks | None = None) -> list[Sampled]:
-        """A token for every sequence of the plan that was to be sampled, and scores of prompts that were computed;
+        """Tokens for every sequence of the plan that was to be sampled, and scores of prompts that were computed;
         waits for the device. ``masks`` are those of sampled sequences that are held to a grammar.
         """
         plan, rows, logits = self._plan, self._sampled, self._logits
@@ -85,16 +86,28 @@ class Runner:
         ids = [s.id for s in plan.scheduled if s.sample]
         if masks is not None:
             self._mask(logits, ids, masks)
-        tokens, logprobs = self.sampler.sample(logits, rows)
-        self.batch.write_sampled(rows, tokens)
+        tokens, logprobs = self.sampler.sample(logits, rows, self.batch.ahead)
         extra = collect(logprobs, tokens) if logprobs is not None else {}
+        if self.batch.ahead is not None:
+            extra = {int(n): extra[int(i)] for n, i in enumerate(np.flatnonzero(self.batch.ahead == 0)) if i in extra}
+        rows, new = self._keep(plan, rows, tokens)
         failed = self.processors.failed
         out = []
-        for i, (id_, row, token) in enumerate(zip(ids, rows.tolist(), tokens.tolist(), strict=True)):
-            self.batch.outputs[row].append(token)
+        for i, (id_, row, own) in enumerate(zip(ids, rows.tolist(), new, strict=True)):
+            self.batch.outputs[row] += own
             error = failed.get(row) if failed else None
-            out.append(Sampled(id_, token, extra.get(i), error, scores.pop(id_, None)))
+            out.append(Sampled(id_, own[0], extra.get(i), error, scores.pop(id_, None), more=own[1:]))
         return out + [Sampled(id_, None, scores=found) for id_, found in scores.items()]
+
+    def _keep(
+        self, plan: StepPlan, rows: NDArray[np.int64], tokens: Tensor
+    ) -> tuple[NDArray[np.int64], list[list[int]]]:
+        """Sampled rows, each once, and the new tokens of each."""
+        if self.batch.ahead is None:
+            self.batch.write_sampled(rows, tokens)
+            return rows, [[token] for token in tokens.tolist()]
+        new = accepted(plan, tokens.tolist())
+        return self.batch.write_accepted(plan, new), new
 
     def read_embeds(self, data: bytes, hidden_size: int, max_tokens: int) -> tuple[bytes, int]:
         """Rows of a request's file, as a prompt's ``embeds``, and how many. Raises ValueError where it cannot be."""
@@ -104,7 +117,9 @@ class Runner:
 
     def _mask(self, logits: Tensor, ids: list[int], masks: Masks) -> None:
         """Before anything else is done to the logits: logprobs are of what the grammar leaves."""
-        place = {id_: i for i, id_ in enumerate(ids)}
+        ahead = self.batch.ahead
+        first = range(len(ids)) if ahead is None else np.flatnonzero(ahead == 0).tolist()
+        place = dict(zip(ids, first, strict=True))
         places = [place[id_] for id_ in masks.ids]
         apply_masks(logits, places, masks.bits)
         for at, must_end in zip(places, masks.must_end, strict=True):

@@ -44,18 +44,22 @@ class Sampler:
     ) -> None:
         self.batch, self.rows, self.processors, self.ops = batch, rows, processors, ops
 
-    def sample(self, logits: Tensor, rows: NDArray[np.int64]) -> tuple[Tensor, Logprobs | None]:
-        """``logits [L, V]`` float32, changed in place -> token ids ``[L]``; row i is batch row ``rows[i]``."""
+    def sample(
+        self, logits: Tensor, rows: NDArray[np.int64], ahead: NDArray[np.int64] | None = None
+    ) -> tuple[Tensor, Logprobs | None]:
+        """``logits [L, V]`` float32, changed in place -> token ids ``[L]``; row i is batch row ``rows[i]``, and its
+        place ``ahead[i]`` tokens behind the next one (drafts are between them; none unless said).
+        """
         logprobs = self._raw_logprobs(logits, rows)
         self._change_argmax(logits, rows)
         random = np.flatnonzero(self.rows.temperature[rows] > 0)
         if not len(random):
             return logits.argmax(dim=-1), logprobs
         if len(random) == len(rows):
-            return self._draw(logits, rows), logprobs
+            return self._draw(logits, rows, ahead), logprobs
         tokens = logits.argmax(dim=-1)
         index = torch.from_numpy(random).to(logits.device)
-        tokens[index] = self._draw(logits[index], rows[random])
+        tokens[index] = self._draw(logits[index], rows[random], None if ahead is None else ahead[random])
         return tokens, logprobs
 
     def _raw_logprobs(self, logits: Tensor, rows: NDArray[np.int64]) -> Logprobs | None:
@@ -107,11 +111,12 @@ class Sampler:
             tensor(self.rows.presence_penalty[rows]),
         )  # fmt: skip
 
-    def _draw(self, logits: Tensor, rows: NDArray[np.int64]) -> Tensor:
+    def _draw(self, logits: Tensor, rows: NDArray[np.int64], ahead: NDArray[np.int64] | None) -> Tensor:
         state = self.rows
         logits = logits.div_(torch.from_numpy(state.temperature[rows]).to(logits.device)[:, None])
         self.processors.apply(logits, rows, changes_argmax=False)
-        u = uniform(state.seed[rows], self.batch.known[rows] - self.batch.prompt_len[rows])
+        place = self.batch.known[rows] - self.batch.prompt_len[rows]
+        u = uniform(state.seed[rows], place if ahead is None else place + ahead)
         limits = state.top_k[rows], state.top_p[rows], state.min_p[rows]
         drawn = self.ops.draw(logits, *limits, u) if self.ops is not None else None
         return draw(logits, *limits, u) if drawn is None else drawn

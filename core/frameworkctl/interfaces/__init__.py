@@ -54,6 +54,7 @@ from .parsers import (
 from .pooling import PoolerSpec, PoolFormatter, PoolingInfo, PoolItem, PoolOutput, PoolParams, PoolTask
 from .scheduling import Load, Policy, PolicySpec, RequestView
 from .served_model import ServedModel, Tokenizer, TruncationSide
+from .speculation import Speculator, SpeculatorSpec
 from .structured import Constraint, GrammarCompiler, GrammarContext, Matcher, StructuredOutputSpec
 
 __all__ = [
@@ -123,6 +124,8 @@ __all__ = [
     "Session",
     "Socket",
     "SocketClosed",
+    "Speculator",
+    "SpeculatorSpec",
     "StructuredOutputSpec",
     "TextStream",
     "TokenLogprob",

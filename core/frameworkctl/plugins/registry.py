@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         PoolerSpec,
         ReasoningParserSpec,
         Route,
+        SpeculatorSpec,
         StructuredOutputSpec,
         ToolParserSpec,
     )
@@ -153,6 +154,7 @@ class Registry:
         self.logits_processors: Shelf[LogitsProcessorSpec] = Shelf("logits processor", lambda s: (s.name,))
         self.structured_output: Shelf[StructuredOutputSpec] = Shelf("structured output", lambda s: (s.name,))
         self.policies: Shelf[PolicySpec] = Shelf("policy", lambda s: (s.name,))
+        self.speculators: Shelf[SpeculatorSpec] = Shelf("speculator", lambda s: (s.name,))
         self.poolers: Shelf[PoolerSpec] = Shelf("pooler", lambda s: (s.name,))
         self.tool_parsers: Shelf[ToolParserSpec] = Shelf("tool parser", lambda s: s.names)
         self.reasoning_parsers: Shelf[ReasoningParserSpec] = Shelf("reasoning parser", lambda s: s.names)

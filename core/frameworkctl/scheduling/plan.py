@@ -48,12 +48,13 @@ class MoreTokens(msgspec.Struct, array_like=True, frozen=True):
 
 class Scheduled(msgspec.Struct, array_like=True, frozen=True):
     """``count`` tokens of a sequence are computed; with ``sample`` the last one's logits give a new token, or its text
-    ends, where it is pooled.
+    ends, where it is pooled. The last of them are ``drafts``, guesses that each give a token of their own to verify.
     """
 
     id: int
     count: int
     sample: bool
+    drafts: list[int] = []
 
 
 class StepPlan(msgspec.Struct, array_like=True, frozen=True):
@@ -105,7 +106,7 @@ class Vectors(msgspec.Struct, array_like=True, frozen=True):
 
 class Sampled(msgspec.Struct, array_like=True, frozen=True):
     """What one sequence got: a token, the reason why not (``error``, and the plugin at fault), scores of its prompt;
-    where it is pooled, its vectors.
+    where it is pooled, its vectors; where drafts were right, ``more`` tokens after the first.
     """
 
     id: int
@@ -114,3 +115,4 @@ class Sampled(msgspec.Struct, array_like=True, frozen=True):
     error: str | None = None
     scores: PromptScores | None = None
     vectors: Vectors | None = None
+    more: list[int] = []

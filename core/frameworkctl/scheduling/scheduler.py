@@ -14,20 +14,21 @@ import msgspec
 
 from ..interfaces.scheduling import Load, Policy, RequestView
 from .cache import CacheManager, Hit
+from .drafts import Drafter
 from .guard import PolicyGuard
 from .limits import Limits as Limits
 from .limits import Step as Step
 from .plan import MorePages, MoreTokens, NewSequence, Sampled, Scheduled, StepPlan
 from .sequence import Sequence, Status
-from .stopping import Event, stop_reason
+from .stopping import Event, append_tokens, stop_reason
 from .waiting import WaitingQueue
 
 
 class Scheduler:
     """Queues, budgets and states of all sequences of one engine. Not thread-safe: the engine's loop owns it."""
 
-    def __init__(self, cache: CacheManager, policy: Policy, limits: Limits) -> None:
-        self.cache, self.policy, self.limits = cache, policy, limits
+    def __init__(self, cache: CacheManager, policy: Policy, limits: Limits, drafter: Drafter | None = None) -> None:
+        self.cache, self.policy, self.limits, self.drafter = cache, policy, limits, drafter
         self.guard = PolicyGuard(policy)
         self.waiting = WaitingQueue(self.guard)
         self.running: dict[int, Sequence] = {}
@@ -91,6 +92,8 @@ class Scheduler:
 
     def schedule(self) -> Step | None:
         """Plan a step; None when nobody can compute anything now."""
+        if self.drafter is not None:
+            self.drafter.propose(self.running.values())
         planned: dict[int, tuple[Sequence, int]] = {}
         budget = self._schedule_running(planned, self.limits.max_tokens)
         self._schedule_waiting(planned, budget)
@@ -114,6 +117,9 @@ class Scheduler:
                     self._preempt(seq)
                 continue
             while not self.cache.extend(seq, seq.computed + count):
+                if seq.drafts:  # a guess is not worth anybody's pages
+                    count, seq.drafts = min(count, seq.wanted - len(seq.drafts)), []
+                    continue
                 victim = self._victim(seq)
                 if victim is seq and seq.computed > seq.committed:
                     lacking = True  # a step of its own is under way, and may give back what falls out of a window
@@ -220,6 +226,7 @@ class Scheduler:
         self.cache.free(seq)
         self._forget(seq)
         seq.computed = seq.committed = 0
+        seq.drafts = []
         seq.epoch += 1
         seq.status = Status.WAITING
         self.preemptions += 1
@@ -231,7 +238,7 @@ class Scheduler:
     def _make_step(self, planned: dict[int, tuple[Sequence, int]]) -> Step:
         new, pages, scheduled, entries, sent = [], [], [], [], []
         for seq, count in planned.values():
-            sample = seq.computed == seq.known and not seq.input_open
+            sample = seq.computed >= seq.known and not seq.input_open
             sent.append((seq, seq.known_to_runner, seq.sent[:]))
             if not seq.known_to_runner:
                 new.append(
@@ -244,8 +251,8 @@ class Scheduler:
             elif any(len(t) > n for t, n in zip(seq.tables, seq.sent, strict=True)):
                 pages.append(MorePages(seq.id, [t[n:] for t, n in zip(seq.tables, seq.sent, strict=True)]))
             seq.sent = [len(t) for t in seq.tables]
-            seq.pending += sample
-            scheduled.append(Scheduled(seq.id, count, sample))
+            scheduled.append(Scheduled(seq.id, count, sample, seq.drafts[: seq.computed - seq.known] if sample else []))
+            seq.pending, seq.drafts = seq.pending + sample, []
             entries.append((seq, seq.computed, seq.epoch))
         appended = [MoreTokens(i, t.tobytes()) for i, t in self._appended.items()]
         self._appended = {}
@@ -263,13 +270,17 @@ class Scheduler:
             if seq.status is Status.FINISHED:
                 continue  # a surplus token of one that ended, or was aborted, while the step ran
             result = results.get(seq.id)
-            if result is not None and result.token is not None and result.error is None:
-                seq.tokens.append(result.token)
+            right = append_tokens(seq, result)
+            if item.drafts and self.drafter is not None:
+                self.drafter.count(item.drafts, right)
             if epoch == seq.epoch:
-                self.cache.commit(seq, computed)
+                wrong = len(item.drafts) - right  # their places in the cache are written again
+                seq.computed -= wrong
+                self.cache.commit(seq, computed - wrong)
             if seq.params.prompt_logprobs is not None and seq.committed >= seq.prompt_len:
                 seq.params = msgspec.structs.replace(seq.params, prompt_logprobs=None)  # once is enough
             if result is not None:
+                events += [Event(seq, token, None, None, None, None) for token in seq.tokens[-1 - right : -1] if right]
                 events.append(self._take(seq, result))
         return events
 
@@ -282,15 +293,16 @@ class Scheduler:
             return Event(seq, None, None, "stop", None, None, vectors=result.vectors)
         if result.token is None:
             return Event(seq, None, None, None, None, None, result.scores)
-        reason, detail = stop_reason(seq, result.token)
+        token = seq.tokens[-1]
+        reason, detail = stop_reason(seq, token)
         if reason is None and seq.constrained is not None:
-            error = seq.constrained.advance(result.token)
+            error = seq.constrained.advance(token)
             if error is not None:
                 return self.refuse(seq, error)
             reason = "stop" if seq.constrained.over else None
         if reason is not None:
             self.finish(seq)
-        return Event(seq, result.token, result.logprobs, reason, detail, None, result.scores)
+        return Event(seq, token, result.logprobs, reason, detail, None, result.scores)
 
     def refuse(self, seq: Sequence, message: str) -> Event:
         """End a sequence by what its own request asks for."""

@@ -32,8 +32,8 @@ class Sequence:
 
     __slots__ = (
         "arrival", "cached_tokens", "chain", "chain_root", "committed", "computed", "constrained",
-        "cross_digest", "cross_tokens", "embeds", "epoch", "id", "index", "input_open", "kept", "known_to_runner",
-        "leader", "limit", "long", "params", "pending", "pool", "priority",
+        "cross_digest", "cross_tokens", "drafts", "embeds", "epoch", "id", "index", "input_open", "kept",
+        "known_to_runner", "leader", "limit", "long", "params", "pending", "pool", "priority",
         "prompt_len", "published", "reads_all", "request", "seed", "sent", "status", "tables", "tokens",
     )  # fmt: skip
 
@@ -69,6 +69,7 @@ class Sequence:
         self.embeds = embeds  # of the prompt tokens that are -1
         self.pool = pool  # it is pooled: nothing is sampled, and it ends with its prompt
         self.reads_all = reads_all  # somebody looks at all hidden states: none may come from the prefix cache
+        self.drafts: list[int] = []  # guesses at what comes after its tokens, for the step that is being planned
         self.pending = self.computed = self.committed = self.epoch = 0
         self.published = [0] * groups
         self.cached_tokens = -1  # not looked up yet
@@ -109,7 +110,7 @@ class Sequence:
         """
         if self.input_open:
             return max(0, self.known - 1 - computed)
-        return 0 if self.known >= self.limit else self.known - computed
+        return 0 if self.known >= self.limit else self.known + len(self.drafts) - computed
 
     @property
     def finished(self) -> bool:

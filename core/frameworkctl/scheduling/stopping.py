@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .plan import PromptScores, Vectors
+from .plan import PromptScores, Sampled, Vectors
 from .sequence import Sequence
 
 
@@ -33,3 +33,15 @@ def stop_reason(seq: Sequence, token: int) -> tuple[str | None, int | None]:
     if len(seq.tokens) >= seq.limit:
         return "length", None
     return None, None
+
+
+def append_tokens(seq: Sequence, result: Sampled | None) -> int:
+    """Give a sequence its new tokens, up to one that ends it; returns how many there are after the first."""
+    if result is None or result.token is None or result.error is not None:
+        return 0
+    seq.tokens.append(result.token)
+    for count, token in enumerate(result.more):
+        if stop_reason(seq, seq.tokens[-1])[0] is not None:
+            return count
+        seq.tokens.append(token)
+    return len(result.more)

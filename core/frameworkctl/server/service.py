@@ -114,6 +114,7 @@ class Service:
                     "running": load.running, "waiting": load.waiting, "free_pages": load.free_pages,
                     "total_pages": load.total_pages, "preemptions": load.preemptions,
                     "cache_hit_tokens": load.cache_hit_tokens, "cache_query_tokens": load.cache_query_tokens,
+                    "draft_tokens": load.draft_tokens, "accepted_draft_tokens": load.accepted_draft_tokens,
                 }  # fmt: skip
             engines[engine.config.name] = entry
         states = {e.state for e in self.supervisor.engines}

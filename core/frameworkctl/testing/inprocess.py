@@ -16,6 +16,7 @@ import torch
 from ..config import EngineConfig, EngineOptions
 from ..execution.build import Built, build
 from ..execution.compilers import make_compiler
+from ..execution.speculation import make_drafter
 from ..frontend.checkpoint import read_checkpoint
 from ..interfaces.engine import World
 from ..interfaces.pooling import TOKEN_TASKS, PoolParams
@@ -70,6 +71,8 @@ class InProcessEngine:
         for name in self.host.names(BACKENDS):
             self.host.load_named(BACKENDS, name)
         self.host.load_named(PLUGINS, "poolers")
+        if self.options.speculative_config:
+            self.host.load_named(PLUGINS, "ngram")
         poolers = {name: r.spec for name, r in self.host.registry.poolers.items()}
         info = self.info = resolve(
             choice.info, checkpoint, runner=runner, convert=convert, given=pooler_config, poolers=poolers
@@ -92,7 +95,8 @@ class InProcessEngine:
             self.options.max_num_seqs, self.options.max_num_batched_tokens, self.options.long_prefill_token_threshold,
             long_after=self.built.long_after,
         )  # fmt: skip
-        self.scheduler = Scheduler(self.cache, policy or FirstComeFirstServed(), limits)
+        drafter = make_drafter(self.host, self.config, self.built.layout, self.built.long_after)
+        self.scheduler = Scheduler(self.cache, policy or FirstComeFirstServed(), limits, drafter)
         self.overlap = overlap
         self._ids = itertools.count(1)
         self._planned: Step | None = None
@@ -106,11 +110,14 @@ class InProcessEngine:
     def _hook_sampler(self) -> None:
         sample = self.runner.sampler.sample
 
-        def recording(logits: torch.Tensor, rows: Any) -> Any:
+        def recording(logits: torch.Tensor, rows: Any, ahead: Any = None) -> Any:
             if self.record_logits:
-                for row, line in zip(rows.tolist(), logits, strict=True):
-                    self.logits.setdefault(int(self.runner.batch.ids[row]), []).append(line.clone())
-            return sample(logits, rows)
+                for i, (row, line) in enumerate(zip(rows.tolist(), logits, strict=True)):
+                    kept = self.logits.setdefault(int(self.runner.batch.ids[row]), [])
+                    if self.scheduler.drafter is not None and (ahead is None or not ahead[i]):
+                        del kept[len(self.runner.batch.outputs[row]) :]  # those of drafts that were wrong
+                    kept.append(line.clone())
+            return sample(logits, rows, ahead)
 
         self.runner.sampler.sample = recording
 
@@ -180,6 +187,8 @@ class InProcessEngine:
         self.run()
         assert all(s.status is Status.FINISHED for s in seqs)
         self.check_idle()
+        for seq in seqs if self.scheduler.drafter is not None else ():
+            del self.logits.get(seq.id, [])[seq.output_len :]
         return [list(s.tokens[s.prompt_len :]) for s in seqs]
 
     def pool(self, prompts: Seq[Seq[int]], params: PoolParams | Seq[PoolParams]) -> list[torch.Tensor]:

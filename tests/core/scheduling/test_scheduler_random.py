@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from frameworkctl.interfaces import Speculator
 from frameworkctl.params import SamplingParams
+from frameworkctl.scheduling.drafts import Drafter
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.scheduling import EOS, LAYOUTS, VOCAB, Context
+from support.scheduling import EOS, LAYOUTS, VOCAB, Context, digests, next_token
 from support.scheduling_engine import FakeEngine
 
 MAX_MODEL_LEN = 40
@@ -101,6 +105,56 @@ class Driver:
             self.move()
         self.engine.check_outputs()
         self.engine.drain()
+
+
+class Guesses(Speculator):
+    """Often the model's own tokens, sometimes others; now and then too many, or no tokens at all, or it raises."""
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__(None)
+        self.rng, self.driver = random.Random(driver.rng.random()), driver
+
+    def propose(self, sequences: Sequence[Any], most: Sequence[int]) -> Sequence[Sequence[int]]:
+        if self.rng.random() < 0.03:
+            raise ValueError("no guess")
+        return [self.guess(tokens.tolist(), n) for tokens, n in zip(sequences, most, strict=True)]
+
+    def guess(self, tokens: list[int], most: int) -> list[int]:
+        assert 1 <= most <= 4
+        client = next(c for c in self.driver.engine.clients.values() if list(c.seq.tokens) == tokens)
+        out: list[int] = []
+        while len(out) < most and self.rng.random() < 0.9:
+            right = next_token(digests(client.context, tokens + out)[-1], client.seq.seed)
+            out.append(right if self.rng.random() < 0.8 else self.rng.randrange(VOCAB))
+        if self.rng.random() < 0.03:
+            out = [-1, 2] if self.rng.random() < 0.5 else [VOCAB]
+        return out + [1] * self.rng.choice([0, 0, 0, 3])
+
+
+def drafting(seed: int) -> Driver:
+    """Not planned ahead, and without groups that keep a state: those get no drafts."""
+    driver = Driver(seed)
+    engine = driver.engine
+    engine.overlap = False
+    if all(g.kind != "state" for g in engine.layout.groups):
+        engine.scheduler.drafter = Drafter(Guesses(driver), 4, vocab_size=VOCAB)
+    return driver
+
+
+@given(seed=st.integers(0, 1 << 30))
+@settings(deadline=None, max_examples=60)
+def test_random_lives_with_drafts(seed: int) -> None:
+    drafting(seed).live(120)
+
+
+def test_drafts_are_taken_and_refused() -> None:
+    """In the lives above, so that they show something."""
+    drivers = [drafting(seed) for seed in range(12)]
+    for driver in drivers:
+        driver.live(120)
+    found = [d.engine.scheduler.drafter for d in drivers]
+    drafted, accepted = (sum(getattr(f, name) for f in found if f is not None) for name in ("drafted", "accepted"))
+    assert drafted > accepted > drafted // 4 > 20
 
 
 @given(seed=st.integers(0, 1 << 30))
