@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from ..protocol import GroupView, StepShape
-from ..reference.state_space import StatePlan
 
 TYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 PAGES, ROWS, LATENT = 0, 1, 2
@@ -76,13 +75,13 @@ class CompiledAttention:
     """The attention operations of the protocol; a part of CpuBackend."""
 
     kernels: ctypes.CDLL
-    device: torch.device
     deterministic: bool | None = False
 
     def __init__(self) -> None:
         self._steps: list[StepCall] = []
         self._addresses: list[int] = []
         self._kept: tuple[Any, ...] = ()
+        self._state_slots: dict[int, Tensor] = {}
         self._both_ways: dict[tuple[Any, ...], LayerCall] = {}
 
     def plan(self, shape: StepShape, groups: Sequence[GroupView]) -> None:
@@ -95,8 +94,7 @@ class CompiledAttention:
         self._steps.append(StepCall(shape.seqs, at, ends, None, 0))  # for what has no cache
         self._addresses = [ctypes.addressof(step) for step in self._steps]
         self._kept = (starts, lens, tables)
-        if any(view.state_slot is not None for view in groups):
-            self._states = StatePlan(shape, groups, self.device)
+        self._state_slots = {i: view.state_slot for i, view in enumerate(groups) if view.state_slot is not None}
 
     def view_cache(self, pages: Tensor, *, block_size: int, heads: int, head_dim: int, dtype: torch.dtype) -> Any:
         return PagedCache(pages, block_size, heads, head_dim, dtype)

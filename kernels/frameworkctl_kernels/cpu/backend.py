@@ -10,12 +10,16 @@ from ..protocol import BackendUnavailable
 from ..reference.backend import ReferenceBackend
 from .attention import CompiledAttention
 from .elementwise import CompiledElementwise
+from .experts import CompiledExperts
 from .library import kernels
 from .linear import CompiledLinear
 from .sampling import CompiledSampling
+from .state_space import CompiledStateSpace
 
 
-class CpuBackend(CompiledAttention, CompiledElementwise, CompiledLinear, CompiledSampling, ReferenceBackend):
+class CpuBackend(
+    CompiledAttention, CompiledElementwise, CompiledExperts, CompiledSampling, CompiledStateSpace, ReferenceBackend
+):
     """Operations that a mixin of this package defines run compiled, all others as in the reference.
 
     Raises:

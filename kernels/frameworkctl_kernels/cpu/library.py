@@ -31,6 +31,9 @@ SIGNATURES: dict[str, list[type]] = {
     "fc_rotary": [I, P, L, L, L, L, P, L, L, I],
     "fc_draw": [P, L, L, L, P, P, P, P, P],
     "fc_top": [P, L, L, L, L, P, P, P],
+    "fc_experts": [I, P, L, L, L, P, L, L, P, P, L, I, P],
+    "fc_causal_conv": [P, I, P, L, P, P, I, P],
+    "fc_selective_scan": [P, I, P, P],
     "fc_gated": [I, I, P, L, L, L, P],
 }
 RESULTS: dict[str, type] = {}

@@ -3,70 +3,12 @@
 // Work is cut into items: some query rows (tokens times the heads that share a key head) against a range of keys. Keys
 // come in tiles; softmax is kept online in float32 (Milakov and Gimelshein 2018; Dao et al. 2022). Few queries against
 // many keys are cut along the keys, and the parts joined afterwards.
-#include <algorithm>
-#include <vector>
-
-#include "attention.h"
-#include "pool.h"
+#include "attention_work.h"
 
 namespace fc {
 namespace {
 
-constexpr int64_t kRows = 64;        // rows of an item at most
 constexpr int64_t kDirectRows = 10;  // up to here a page is multiplied as it lies, beyond it pays to widen it first
-constexpr int64_t kLeastKeys = 256;  // of a part
-
-struct Item {
-  int32_t seq, head, first_head, heads;  // key head; query heads
-  int64_t first, last;                   // query tokens [first, last) of the sequence's in this step
-  int64_t from, to;                      // keys
-  int64_t part;                          // where its result goes if it is one of several parts, else -1
-};
-
-struct Join {
-  int64_t item, part, parts;  // an item that says which rows these are
-};
-
-struct State {  // of rows: what softmax has seen so far
-  float *most, *sum, *mixed;  // [rows], [rows], [rows][width]
-};
-
-int64_t round_up(int64_t x, int64_t unit) { return (x + unit - 1) / unit * unit; }
-
-struct Call {
-  const AttentionStep& step;
-  const AttentionLayer& layer;
-  const void* query;
-  void* out;
-  int64_t query_stride, query_head_stride, out_stride;
-  int64_t width, state_size;  // of a row of values, padded; of the State of kRows rows
-  const Item* items;
-  float* parts;
-
-  int64_t position(const Item& item, int64_t token) const {
-    const int64_t in_step = step.query_start[item.seq + 1] - step.query_start[item.seq];
-    return layer.kv.place == ROWS ? token : step.seq_lens[item.seq] - in_step + token;
-  }
-  // Keys [low, high) that a token sees.
-  void visible(const Item& item, int64_t token, int64_t& low, int64_t& high) const {
-    const int64_t p = position(item, token), window = layer.window;
-    const int64_t length = layer.kv.place == ROWS ? step.query_start[item.seq + 1] - step.query_start[item.seq]
-                                                  : step.seq_lens[item.seq];
-    if (layer.causal) {
-      high = p + 1;
-      low = window < 0 ? 0 : std::max<int64_t>(0, p - window + 1);
-    } else {
-      high = window < 0 ? length : std::min(length, p + window + 1);
-      low = window < 0 ? 0 : std::max<int64_t>(0, p - window);
-    }
-  }
-  State state(float* at) const { return {at, at + kRows, at + 2 * kRows}; }
-  void clear(const State& s, int64_t rows) const {
-    std::fill(s.most, s.most + rows, -kInfinity);
-    std::fill(s.sum, s.sum + rows, 0.0f);
-    std::fill(s.mixed, s.mixed + rows * width, 0.0f);
-  }
-};
 
 // Adds what `more` has seen to `s`.
 void join(const State& s, const State& more, int64_t rows, int64_t width) {
@@ -139,6 +81,11 @@ struct Memory {  // of a thread
   }
 };
 
+// Asks for memory that will be read soon: pages lie anywhere, so the processor cannot guess what comes next.
+inline void prefetch(const bf16* p, int64_t count) {
+  for (int64_t i = 0; i < count; i += 32) _mm_prefetch((const char*)(p + i), _MM_HINT_T0);
+}
+
 // Scores, weights and mixture of one tile whose pages are multiplied as they lie: bfloat16, woven, block % 16 == 0.
 void direct_scores(const Call& call, const Item& item, int64_t rows, int64_t tile, int64_t from, int64_t to,
                    const Memory& mem) {
@@ -146,8 +93,13 @@ void direct_scores(const Call& call, const Item& item, int64_t rows, int64_t til
   const int32_t* pages = call.step.table + item.seq * call.step.table_stride;
   for (int64_t j = from / 16 * 16; j < to;) {
     const int64_t at = j % kv.block, count = std::min(kv.block - at, round_up(to - j, 16));
-    const bf16* keys = static_cast<const bf16*>(kv.keys) + pages[j / kv.block] * kv.stride +
-                       item.head * kv.block * kv.dim + 2 * at;
+    const int64_t size = kv.block * kv.dim, page = pages[j / kv.block] * kv.stride + item.head * size;
+    const bf16* keys = static_cast<const bf16*>(kv.keys) + page + 2 * at;
+    if (at == 0 && size <= 4096) {
+      prefetch(static_cast<const bf16*>(kv.values) + page, size);
+      if (j + kv.block < item.to)
+        prefetch(static_cast<const bf16*>(kv.keys) + pages[j / kv.block + 1] * kv.stride + item.head * size, size);
+    }
     product(mem.query, kv.dim, Pairs{keys, kv.block}, mem.scores + (j - tile), kTile, rows, count, kv.dim, false);
     j += count;
   }
@@ -250,72 +202,6 @@ template <class T> void run_join(const Call& call, const Join& joined) {
   for (int64_t p = 0; p < joined.parts; p++)
     join(s, call.state(call.parts + (joined.part + p) * call.state_size), rows, call.width);
   finish<T>(call, item, s);
-}
-
-// All items of a call, uncut.
-void collect(const Call& call, std::vector<Item>& items) {
-  const AttentionLayer& layer = call.layer;
-  const int64_t group = layer.heads / layer.kv_heads, heads = std::min(group, kRows);
-  const int64_t tokens = std::max<int64_t>(1, kRows / group);
-  for (int64_t s = 0; s < call.step.seqs; s++) {
-    const int64_t count = call.step.query_start[s + 1] - call.step.query_start[s];
-    for (int64_t t = 0; t < count; t += tokens)
-      for (int64_t head = 0; head < layer.kv_heads; head++)
-        for (int64_t h = 0; h < group; h += heads) {
-          Item item{int32_t(s), int32_t(head), int32_t(head * group + h), int32_t(std::min(heads, group - h)), t,
-                    std::min(t + tokens, count), 0, 0, -1};
-          int64_t ignored;
-          call.visible(item, item.first, item.from, ignored);
-          call.visible(item, item.last - 1, ignored, item.to);
-          items.push_back(item);
-        }
-  }
-}
-
-int64_t cost(const Item& item) { return ((item.last - item.first) * item.heads + 8) * (item.to - item.from); }
-
-// Cuts items that are too long for one thread; returns how many parts there are.
-int64_t cut(const Call& call, std::vector<Item>& items, std::vector<Join>& joins) {
-  int64_t total = 0, parts = 0;
-  for (const Item& item : items) total += cost(item);
-  const int64_t fair = std::max<int64_t>(1, total / (2 * threads())), fixed = call.layer.fixed;
-  std::vector<Item> out;
-  out.reserve(items.size());
-  for (const Item& item : items) {
-    const int64_t keys = item.to - item.from;
-    int64_t size = fixed;
-    if (fixed <= 0) {
-      const int64_t pieces = threads() == 1 ? 1 : std::min((cost(item) + fair - 1) / fair, keys / kLeastKeys);
-      size = pieces <= 1 ? item.to : round_up((keys + pieces - 1) / pieces, kTile);
-    }
-    const int64_t count = fixed <= 0 ? (keys + size - 1) / size : (item.to - 1) / size - item.from / size + 1;
-    if (count <= 1 || (fixed > 0 && (item.last - item.first) * item.heads > kRows / 2)) {
-      out.push_back(item);
-      continue;
-    }
-    joins.push_back({int64_t(out.size()), parts, count});
-    for (int64_t p = 0, from = item.from; p < count; p++) {
-      Item piece = item;
-      piece.from = from;
-      from = fixed > 0 ? (from / size + 1) * size : from + size;
-      piece.to = std::min(item.to, from);
-      piece.part = parts++;
-      out.push_back(piece);
-    }
-  }
-  items.swap(out);
-  return parts;
-}
-
-// The dearest first, dealt out to the threads' shares in turn.
-std::vector<int64_t> deal(const std::vector<Item>& items) {
-  std::vector<int64_t> order(items.size()), dealt;
-  for (size_t i = 0; i < order.size(); i++) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return cost(items[a]) > cost(items[b]); });
-  dealt.reserve(order.size());
-  for (int t = 0; t < threads(); t++)
-    for (size_t i = t; i < order.size(); i += threads()) dealt.push_back(order[i]);
-  return dealt;
 }
 
 }  // namespace
