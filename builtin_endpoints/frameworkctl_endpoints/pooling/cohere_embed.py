@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -26,13 +27,12 @@ from frameworkctl.interfaces import (
 from ..field_checks import check_scheduling
 from .fields import dimensions_of, info_of
 from .prefixes import prefix_of, with_prefix
-from .replies import joined
+from .replies import written
 from .scoring import Text, texts
 from .vectors import base64, bits, floats, load_numpy
 
 EmbeddingType = Literal["float", "binary", "ubinary", "base64"]
 SIDES: dict[str, TruncationSide] = {"START": "left", "END": "right"}
-_encoder = msgspec.json.Encoder()
 
 
 class CohereEmbedRequest(msgspec.Struct, kw_only=True):
@@ -60,19 +60,21 @@ class CohereFormatter(PoolFormatter):
         kinds = dict.fromkeys(self.request.embedding_types or ("float",))
         body: dict[str, Any] = {
             "id": self.id,
-            "embeddings": {kind: joined(_written(output.data, kind) for output in outputs) for kind in kinds},
+            "embeddings": written({kind: _vectors(outputs, kind) for kind in kinds}),
         }
         if self.request.texts is not None:
             body["texts"] = self.request.texts
         body["meta"] = {"api_version": {"version": "2"}, "billed_units": {"input_tokens": usage.prompt_tokens}}
         body["response_type"] = "embeddings_by_type"
-        return Reply(body=_encoder.encode(body))
+        return Reply(body=written(body))
 
 
-def _written(data: bytes, kind: EmbeddingType) -> list[float] | list[int] | str:
-    if kind == "float":
-        return floats(data)
-    return base64(data) if kind == "base64" else bits(data, signed=kind == "binary")
+def _vectors(outputs: Sequence[PoolOutput], kind: EmbeddingType) -> Iterator[list[float] | list[int] | str]:
+    for output in outputs:
+        if kind == "float":
+            yield floats(output.data)
+        else:
+            yield base64(output.data) if kind == "base64" else bits(output.data, signed=kind == "binary")
 
 
 class CohereEmbedEndpoint(Endpoint):

@@ -94,7 +94,7 @@ def texts_or_ids(request: InputFields, prefix: str = "") -> Sequence[str | Seque
         return with_prefix(given, prefix)
     if prefix:
         raise bad("input_type", "input_type is for texts: token ids are taken as they are.")
-    return [given] if isinstance(given[0], int) else given  # type: ignore[no-any-return]
+    return [given] if isinstance(given[0], int) else given
 
 
 def rendered(found: list[Conversation], request: InputFields, model: ServedModel) -> list[Prompt]:

@@ -6,7 +6,7 @@ They may be large, and are made in a worker thread: entry by entry, so that othe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -22,14 +22,27 @@ LEAST_METADATA = 80  # bytes of an entry there, at least
 _encoder = msgspec.json.Encoder()
 
 
-def joined(entries: Iterable[Any]) -> msgspec.Raw:
-    """A JSON list of entries that are encoded one at a time."""
-    return msgspec.Raw(b"[" + b",".join(map(_encoder.encode, entries)) + b"]")
+def written(fields: Mapping[str, Any]) -> bytes:
+    """A JSON object; an iterator's entries are encoded one at a time, and bytes are JSON already.
+
+    Put together at once at the end, as ``join`` lets other threads run while it copies.
+    """
+    parts: list[bytes] = []
+    for key, value in fields.items():
+        parts += (b"," if parts else b"{", _encoder.encode(key), b":")
+        if isinstance(value, Iterator):
+            parts.append(b"[")
+            for entry in value:
+                parts += (_encoder.encode(entry), b",")
+            parts[-1:] = (b"]",) if parts[-1] == b"," else (b"[", b"]")
+        else:
+            parts.append(value if isinstance(value, bytes) else _encoder.encode(value))
+    return b"".join([*parts, b"}"])
 
 
-def list_reply(head: Head, entries: Iterable[Any], usage: Usage) -> Reply:
+def list_reply(head: Head, entries: Iterator[Any], usage: Usage) -> Reply:
     """``{"id", "object", "created", "model", "data", "usage"}``, encoded."""
-    return Reply(body=_encoder.encode(head.reply(data=joined(entries), usage=usage_body(usage))))
+    return Reply(body=written(head.reply(data=entries, usage=usage_body(usage))))
 
 
 def prepare(fields: VectorFields, work: Work) -> Work:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import msgspec
 from frameworkctl.interfaces import (
     Call,
     Endpoint,
@@ -21,12 +20,11 @@ from frameworkctl.interfaces import (
 )
 
 from ..field_checks import asks_for_something
-from .replies import joined
+from .replies import written
 from .scoring import ScoreFields, Scoring, Text, check_score_fields, scoring, texts
 
 UNSUPPORTED = ("max_chunks_per_doc", "rank_fields")  # of Cohere's first version
 SEARCH_UNIT = 100  # documents that Cohere bills as one
-_encoder = msgspec.json.Encoder()
 
 
 class RerankRequest(ScoreFields, kw_only=True):
@@ -58,10 +56,10 @@ class RerankFormatter(PoolFormatter):
             "id": self.id,
             "model": self.model.name,
             "usage": {"prompt_tokens": usage.prompt_tokens, "total_tokens": usage.total_tokens},
-            "results": joined(self._result(i, scores[i]) for i in best),
+            "results": (self._result(i, scores[i]) for i in best),
             "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": units}},
         }
-        return Reply(body=_encoder.encode(body))
+        return Reply(body=written(body))
 
     def _result(self, index: int, score: float) -> dict[str, Any]:
         result: dict[str, Any] = {"index": index}

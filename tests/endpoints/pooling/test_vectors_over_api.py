@@ -13,7 +13,7 @@ from frameworkctl_endpoints.pooling.classify import ClassifyEndpoint
 from frameworkctl_endpoints.pooling.cohere_embed import CohereEmbedEndpoint
 from frameworkctl_endpoints.pooling.embeddings import EmbeddingsEndpoint
 from frameworkctl_endpoints.pooling.pooling import PoolingEndpoint
-from frameworkctl_endpoints.pooling.replies import MAX_METADATA
+from frameworkctl_endpoints.pooling.replies import MAX_METADATA, written
 from support import pooling as fake
 
 EMBED, POOL, CLASSIFY, COHERE = EmbeddingsEndpoint(), PoolingEndpoint(), ClassifyEndpoint(), CohereEmbedEndpoint()
@@ -268,3 +268,10 @@ def test_cohere_takes_content_and_truncates_as_asked() -> None:
 )  # fmt: skip
 def test_cohere_refuses_by_name(given: dict[str, Any], param: str) -> None:
     assert fake.refusal(COHERE, given, fake.model()).param == param
+
+
+def test_answers_are_written_entry_by_entry() -> None:
+    numbers = [1.5, None, 'a"b']
+    fields = {"none": iter(()), "one": iter([{"x": 1}]), "many": iter(numbers), "raw": b"[1]", "plain": {"é": [True]}}
+    want = {"none": [], "one": [{"x": 1}], "many": numbers, "raw": [1], "plain": {"é": [True]}}
+    assert json.loads(written(fields)) == want
