@@ -137,6 +137,7 @@ def load_model(
             f"{given.folder} has {len(report.unexpected)} tensors that {given.architecture} does not know:"
             f" {', '.join(report.unexpected[:5])}"
         )
+    memory.trim()
     return model.eval(), backends, counted.numbers
 
 
