@@ -102,6 +102,7 @@ def _texts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if compared["reason"] is not None:
         return [*lines, ("transformers", f"not compared: {compared['reason']}")]
-    agree = f"{compared['agreeing']} of {compared['tokens']} greedy tokens agree"
-    difference = f"largest logit difference {compared['difference']:.2g} (logits up to {compared['largest']:.3g})"
+    what, each = ("state", "tokens' states") if compared["states"] else ("logit", "greedy tokens")
+    agree = f"{compared['agreeing']} of {compared['tokens']} {each} agree"
+    difference = f"largest {what} difference {compared['difference']:.2g} ({what}s up to {compared['largest']:.3g})"
     return [*lines, ("transformers", f"{'ok' if report['ok'] else 'DIFFERS'}: {difference}, {agree}")]

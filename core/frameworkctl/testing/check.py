@@ -6,6 +6,7 @@ Reads a ``Request`` as JSON from stdin and writes a ``Report`` to stdout.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..frontend.checkpoint import read_checkpoint
 from ..frontend.hub import locate
 from ..interfaces.engine import CacheLayer
 from ..interfaces.model import FALLBACK
+from ..interfaces.pooling import PoolParams
 from ..params import SamplingParams
 from ..plugins import PluginHost, discover, select
 from ..plugins.architectures import choose
@@ -56,9 +58,11 @@ class Comparison(msgspec.Struct):
     """With transformers on the same weights, in the same dtype. ``reason``: why there is none.
 
     ``agrees``: logits differ by no more than rounding explains, and every token was, by that much, transformers' best.
+    Of a model that pools the hidden ``states`` of a text are compared instead; those of a token agree or not.
     """
 
     agrees: bool = False
+    states: bool = False
     tokens: int = TOKENS
     difference: float = 0.0
     largest: float = 0.0
@@ -97,19 +101,17 @@ def check(request: Request) -> Report:
     )  # fmt: skip
     vocab = choice.info.vocab_size
     prompt = [(7 + 7919 * i) % vocab for i in range(min(PROMPT, engine.max_model_len - 1))]
-    engine.record_logits = True
-    [output] = engine.generate([prompt], SamplingParams(max_tokens=TOKENS, temperature=0.0, ignore_eos=True))
-    layers, ctx = engine.runner.model.cache_layers(), engine.runner.model.ctx
-    logits = torch.stack(engine.logits[1]).float()
+    compare = _states(engine, prompt) if engine.pooling is not None else _logits(engine, prompt)
+    layers = engine.runner.model.cache_layers()
     report = Report(
         ok=False, architecture=choice.info.architecture,
         implementation="native" if choice.native else f"through the fallback {choice.name.removeprefix(FALLBACK)}",
-        plugin=choice.registered.plugin.origin, tasks=sorted(choice.info.tasks), dtype=engine.built.dtype,
+        plugin=choice.registered.plugin.origin, tasks=sorted(engine.info.tasks), dtype=engine.built.dtype,
         stored_dtype=choice.info.dtype, device=engine.built.device, backend=engine.built.backend,
         parameters=_parameters(folder), max_model_len=choice.info.max_model_len, cache=_cache(layers),
     )  # fmt: skip
     del engine
-    report.comparison = _compare(folder, prompt, output, logits, ctx.dtype, ctx.device)
+    report.comparison = compare(folder)
     report.ok = report.comparison.agrees
     return report
 
@@ -133,6 +135,50 @@ def _cache(layers: list[CacheLayer]) -> Cache:
     )
 
 
+def _logits(engine: InProcessEngine, prompt: list[int]) -> Callable[[Path], Comparison]:
+    """Greedy tokens of a language model, to be compared when the engine is gone."""
+    engine.record_logits = True
+    [output] = engine.generate([prompt], SamplingParams(max_tokens=TOKENS, temperature=0.0, ignore_eos=True))
+    ctx, logits = engine.runner.model.ctx, torch.stack(engine.logits[1]).float()
+    return lambda folder: _compare(folder, prompt, output, logits, ctx.dtype, ctx.device)
+
+
+def _states(engine: InProcessEngine, prompt: list[int]) -> Callable[[Path], Comparison]:
+    """The same of a model that pools: what its forward gives for every token."""
+    model, pooling = engine.runner.model, engine.pooling
+    assert pooling is not None
+    found: list[torch.Tensor] = []
+    hook = model.register_forward_hook(lambda module, given, states: found.append(states))
+    engine.pool([prompt], PoolParams(pooling.task, activate=False))
+    hook.remove()
+    ctx, states = model.ctx, torch.cat(found).float()
+    return lambda folder: _compare_states(folder, prompt, states, pooling.whole, ctx.dtype, ctx.device)
+
+
+def _compare_states(
+    folder: Path, prompt: list[int], states: torch.Tensor, whole: bool, dtype: torch.dtype, device: torch.device
+) -> Comparison:
+    """``states [tokens, hidden]`` float32 are the engine's."""
+    from transformers import AutoConfig, AutoModel
+
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        if whole:
+            config.is_causal = False
+        auto: Any = AutoModel
+        model = auto.from_pretrained(folder, config=config, dtype=dtype, attn_implementation="eager")
+        with torch.inference_mode():
+            want = model.eval().to(device)(torch.tensor([prompt], device=device)).last_hidden_state[0].float()
+    except (ImportError, KeyError, OSError, RuntimeError, ValueError) as e:
+        first = str(e).strip().partition("\n")[0]
+        return Comparison(reason=f"transformers cannot run it: {type(e).__name__}: {first}")
+    if want.shape != states.shape:
+        return Comparison(reason=f"states are {tuple(states.shape)}, transformers' {tuple(want.shape)}")
+    largest, off = float(want.abs().max()), (states - want).abs().amax(dim=-1)
+    close = off <= TOLERANCE[dtype] * max(largest, 1e-6)  # False for NaN
+    return Comparison(bool(close.all()), True, len(prompt), float(off.max()), largest, int(close.sum()))
+
+
 def _compare(
     folder: Path, prompt: list[int], output: list[int], logits: torch.Tensor, dtype: torch.dtype, device: torch.device
 ) -> Comparison:
@@ -154,7 +200,7 @@ def _compare(
     behind = want.amax(dim=-1) - want.gather(1, torch.tensor(output, device=device)[:, None])[:, 0]
     limit = TOLERANCE[dtype] * max(largest, 1e-6)
     agrees = difference <= limit and float(behind.max()) <= 2 * limit  # False for NaN
-    return Comparison(agrees, len(output), difference, largest, int((behind == 0).sum()))
+    return Comparison(agrees, False, len(output), difference, largest, int((behind == 0).sum()))
 
 
 def main() -> int:

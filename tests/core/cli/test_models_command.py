@@ -11,7 +11,9 @@ import pytest
 from frameworkctl.cli import main
 from frameworkctl.errors import ConfigError
 from frameworkctl.testing.check import Request, check
+from frameworkctl_models.encoder.model import Encoder
 from support import fake_dists
+from support.encoders import make_encoder
 from support.fake_dists import FakeDists, installed
 from support.generic import make_generic
 from support.programs import frameworkctl, python
@@ -125,6 +127,20 @@ def test_check_notices_other_logits(checkpoints: dict[str, Path], tmp_path: Path
     assert report.comparison is not None
     assert report.comparison.agreeing == 16  # a factor changes no order
     assert report.comparison.difference > 5e-3 * report.comparison.largest
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.01])
+def test_check_of_a_model_that_pools(factor: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The states of a text are compared, and others are noticed."""
+    forward = Encoder.forward
+    monkeypatch.setattr(Encoder, "forward", lambda self, batch: forward(self, batch) * factor)
+    make_encoder("Bert", "ForSequenceClassification", tmp_path)
+    report = check(Request(str(tmp_path), dtype="float32"))
+    assert report.ok == (factor == 1.0)
+    assert report.tasks == ["classify", "token_classify"]
+    assert report.comparison is not None
+    assert (report.comparison.states, report.comparison.tokens) == (True, 24)
+    assert (report.comparison.agreeing == 24) == (factor == 1.0)
 
 
 def test_check_without_transformers_is_no_pass(checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
