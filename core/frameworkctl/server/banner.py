@@ -7,15 +7,18 @@ from .served_model import LocalModel
 
 
 def banner(model: LocalModel, info: EngineInfo) -> str:
-    """One line: name, architecture and whose code runs it, size, type, place, cache, length."""
+    """One line: name, architecture and whose code runs it, size, type, place, what it pools, cache, length."""
     plugin = model.choice.registered.plugin
     code = f"{plugin.distribution} {plugin.version}" if plugin.distribution else plugin.value
     if not model.choice.native:
         code += f", {model.choice.name}"
+    kept = f"KV cache of {info.cache_tokens:,} tokens ({info.pages:,} pages, {info.cache_bytes / 1e9:.2f} GB)"
+    pooling = model.info.pooling
+    pools = "" if pooling is None else f" {', '.join(sorted(model.info.tasks))} by {pooling.pooler};"
     return (
         f"{' = '.join(model.names)}: {model.info.architecture} ({code}), {count(info.parameters)} parameters in"
         f" {info.dtype} on {info.device} ({info.backend}, {info.threads} threads);"
-        f" KV cache of {info.cache_tokens:,} tokens ({info.pages:,} pages, {info.cache_bytes / 1e9:.2f} GB);"
+        f"{pools} {kept if info.cache_bytes else 'no KV cache'};"
         f" at most {model.max_model_len:,} tokens a sequence"
     )
 
