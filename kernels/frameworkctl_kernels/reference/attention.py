@@ -228,7 +228,7 @@ def _causal(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
 def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float) -> Tensor:
     """``q [n, Q, H, D]``, ``k, v [n, K, S, D]`` -> ``[n, Q, H, D]`` through torch's fused kernel."""
     n, length, heads, dim = q.shape
-    if length == 1:  # the query heads of one key head as its queries: no copy of keys
+    if length == 1 and mask.shape[1] == 1:  # the query heads of one key head as its queries: no copy of keys
         grouped = q.view(n, k.shape[1], heads // k.shape[1], dim)
         return F.scaled_dot_product_attention(grouped, k, v, attn_mask=mask, scale=scale).reshape(n, 1, heads, dim)
     return F.scaled_dot_product_attention(
