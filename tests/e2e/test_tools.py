@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import openai
+import pydantic
 import pytest
 from support.server import RunningServer, start_server
 
@@ -15,6 +16,19 @@ QUESTION: list[Any] = [{"role": "user", "content": "What is the weather in Paris
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS: list[Any] = [{"type": "function", "function": {"name": "get_weather", "parameters": CITY}}]
 NAMED = {"type": "function", "function": {"name": "get_weather"}}
+
+
+class Weather(pydantic.BaseModel):
+    """The weather in a city."""
+
+    city: str
+
+
+class Person(pydantic.BaseModel):
+    """What a text says of somebody."""
+
+    name: str
+    age: int
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +74,27 @@ def test_with_the_helpers_of_the_client(demo: RunningServer) -> None:
     told = ask(demo, messages=[*QUESTION, message.model_dump(exclude_none=True), result])
     assert "18" in told.choices[0].message.content
     assert told.choices[0].message.tool_calls is None
+
+
+def test_tools_and_answers_as_pydantic_models(demo: RunningServer) -> None:
+    """The client's ``parse`` and ``stream``: a function made of a class, which is strict, and an answer held to one."""
+    completions = demo.openai().chat.completions
+    tool = openai.pydantic_function_tool(Weather, name="get_weather")
+    given: dict[str, Any] = {"model": "demo", "temperature": 0, "max_tokens": 100}
+    reply = completions.parse(messages=QUESTION, tools=[tool], **given)
+    assert reply.choices[0].message.tool_calls[0].function.parsed_arguments == Weather(city="Paris")
+    with completions.stream(messages=QUESTION, tools=[tool], **given) as stream:
+        done = [event for event in stream if event.type == "tool_calls.function.arguments.done"]
+    assert [event.parsed_arguments for event in done] == [Weather(city="Paris")]
+
+    text = "Extract the name and age as JSON: Maria is 31 years old."
+    asked: dict[str, Any] = {"messages": [{"role": "user", "content": text}], "response_format": Person, **given}
+    person = completions.parse(**asked).choices[0].message.parsed
+    assert person == Person(name="Maria", age=31)
+    with completions.stream(**asked) as stream:
+        kinds = {event.type for event in stream}
+        assert stream.get_final_completion().choices[0].message.parsed == person
+    assert {"content.delta", "content.done"} <= kinds
 
 
 def test_tools_that_must_not_be_called_are_not_parsed(demo: RunningServer) -> None:
