@@ -56,7 +56,7 @@ class CompletionsEndpoint(Endpoint):
             raise bad("echo", "echo with logprobs is not possible with use_beam_search: no prompt is scored.")
         if request.prompt_embeds:
             for name in ("echo", "prompt_logprobs", "truncate_prompt_tokens", "use_beam_search"):
-                if getattr(request, name) not in (None, False):
+                if (value := getattr(request, name)) is not None and value is not False:
                     raise bad(name, f"{name} is not possible with prompt_embeds.")
         return request
 

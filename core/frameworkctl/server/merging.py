@@ -41,6 +41,8 @@ def merged_params(
     for name in ("logprobs", "prompt_logprobs"):
         given = fields.get(name)
         values[name] = model.info.vocab_size if given == _ALL_LOGPROBS else given
+    if prompt.embeds is not None and values["prompt_logprobs"] is not None:
+        raise bad("prompt_logprobs", "prompt_logprobs are of tokens, and this prompt has embeddings.")
     stop, allowed = fields.get("stop"), fields.get("allowed_token_ids")
     params = SamplingParams(
         **values,
