@@ -45,8 +45,8 @@ class CompiledExperts(CompiledLinear):
     def pack_experts(self, gate_up: Tensor, down: Tensor, biases: tuple[Tensor, Tensor] | None = None) -> Any:
         if gate_up.dtype not in TYPES:
             return PackedExperts(gate_up, down, biases)
-        both = ([PackedWeight(matrix, self._arena) for matrix in weights] for weights in (gate_up, down))
-        return CompiledExpertWeights(*both, biases)
+        first, second = ([PackedWeight(matrix, self._arena) for matrix in weights] for weights in (gate_up, down))
+        return CompiledExpertWeights(first, second, biases)
 
     def experts(self, x: Tensor, weights: Tensor, ids: Tensor, packed: Any, kind: str) -> Tensor:
         if isinstance(packed, PackedExperts):
