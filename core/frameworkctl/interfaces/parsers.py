@@ -76,8 +76,8 @@ class CallFormat(msgspec.Struct, frozen=True, kw_only=True):
     """How a model writes one call, so that a constraint can hold it to that.
 
     ``begin`` and ``end`` stand around the arguments of a certain function, ``trigger`` is how every call begins;
-    ``first`` and ``last`` stand around all of them, ``between`` two. ``arguments`` is a grammar in Lark (``start: ...``)
-    where they are not JSON. An output that begins with ``bare[0]`` is calls too, up to ``bare[1]``. Text beside calls
+    ``first`` and ``last`` stand around all of them, ``between`` two. ``arguments`` is a grammar in Lark where they are
+    not JSON (``start: ...``). An output that begins with ``bare[0]`` is calls too, up to ``bare[1]``. Text beside calls
     has none of ``apart``, which a parser would take for calls.
     """
 
