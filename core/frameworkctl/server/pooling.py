@@ -19,6 +19,7 @@ from . import wire
 from .served_model import LocalModel, cache_extras
 
 STEPS_AHEAD = 2  # of a call's texts that are in the engine at once: it has the next one when it ends one
+STEP_TOKENS = 512  # of a call in a step: as many as products are fast with, so that others do not wait for more
 LARGE_ANSWER = 1 << 16  # bytes of vectors from which on an answer is made in a worker thread
 
 
@@ -64,7 +65,7 @@ class PoolRun:
         self._at = 0
         self._texts = self._tokens = 0  # in the engine
         self._max_texts = STEPS_AHEAD * model.settings.max_num_seqs
-        self._max_tokens = STEPS_AHEAD * max(model.settings.max_num_batched_tokens, model.max_model_len)
+        self._max_tokens = STEPS_AHEAD * min(model.settings.max_num_batched_tokens, STEP_TOKENS)
 
     async def run(self, outputs: list[PoolOutput | None], usage: Usage) -> None:
         """Puts every text's output at its number. Raises RequestError."""
