@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "workers": {"engine", *BASE},  # of the engine, how messages are framed
     "execution": {"scheduling", "layers", "plugins", "interfaces", *BASE},
     "scheduling": {"interfaces", *BASE},
-    "testing": {"execution", "scheduling", "frontend", "pooling", "plugins", "interfaces", *BASE},  # nobody imports it but tests
+    # nobody imports it but tests
+    "testing": {"execution", "scheduling", "frontend", "pooling", "plugins", "interfaces", *BASE},
     "layers": {"interfaces"},
     "structured": {"interfaces"},
     "pooling": {"plugins", "interfaces", *BASE},

@@ -67,9 +67,7 @@ def _of_class(
             raise ConfigError(f"--convert {convert}: {architecture} has a head of its own ({', '.join(sorted(tasks))})")
         return info.pooling, tasks
     if convert == "none":
-        raise ConfigError(
-            f"--convert none: {architecture} does not pool as it is; --convert embed or classify"
-        )
+        raise ConfigError(f"--convert none: {architecture} does not pool as it is; --convert embed or classify")
     how = convert if convert != "auto" else {"generate": "embed"}.get(kind or "", kind)
     made: dict[str | None, frozenset[PoolTask]] = {
         "classify": CLASSES, "token_classify": frozenset({"token_classify"}),
