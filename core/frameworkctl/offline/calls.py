@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 
 from ..errors import ConfigError, RequestError
 from ..interfaces.endpoint import Call, Endpoint, Output, Route, Usage, Work
+from ..interfaces.pooling import PoolFormatter
+from ..server.pooling import answer
 from ..server.scope import CallScope
 from ..server.service import Service
 from ..server.stages import plugin_error
@@ -30,6 +33,28 @@ class Calls:
             RequestError: what a client would be answered.
             ConfigError: no endpoint serves that path.
         """
+        async with self._scope(path, body) as (scope, call):
+            _, model, work = await scope.prepare(call.endpoint, call)
+            outputs = await scope.whole(work, model)
+            return await scope.shown(work, model), outputs, scope.usage
+
+    async def pooled(self, path: str, body: Mapping[str, Any]) -> tuple[Work, dict[str, Any], int | None]:
+        """The same of a pooling endpoint: the work, a client's answer, and the numbers in a row (None: it has one).
+
+        Raises:
+            RequestError, ConfigError: as of a call.
+        """
+        async with self._scope(path, body) as (scope, call):
+            request, model, work = await scope.prepare(call.endpoint, call)
+            formatter = self.service.stages.format(request, work, model, call)
+            assert isinstance(formatter, PoolFormatter)
+            outputs = await scope.pool(work.pool, model)
+            reply = await answer(formatter, outputs, scope.usage, self.service.workers)
+            return work, msgspec.json.decode(reply.body), None if outputs[0].rows is None else outputs[0].width
+
+    @asynccontextmanager
+    async def _scope(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[tuple[CallScope, Call]]:
+        """Errors that are no answers become one, and nothing of the call goes on behind it."""
         endpoint, route = self._route(path)
         call = Call(
             endpoint=endpoint, route=route, method="POST", path=path, path_params={}, query={}, headers={},
@@ -37,9 +62,7 @@ class Calls:
         )  # fmt: skip
         scope = CallScope(call, self.service)
         try:
-            _, model, work = await scope.prepare(endpoint, call)
-            outputs = await scope.whole(work, model)
-            return await scope.shown(work, model), outputs, scope.usage
+            yield scope, call
         except RequestError:
             raise
         except Exception as e:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import weakref
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from ..engine.supervisor import NurseryProcess
 from ..errors import ConfigError, RequestError
@@ -16,12 +16,26 @@ from .calls import Calls
 from .errors import InvalidOption, as_value_error
 from .options import load_plugins, make_options
 from .outputs import RequestOutput, request_output
+from .pooling import CLASSIFY, EMBEDDINGS, POOLING, Pooling, rows, vector
+from .pooling_outputs import (
+    ClassificationOutput,
+    ClassificationRequestOutput,
+    EmbeddingOutput,
+    EmbeddingRequestOutput,
+    PoolingOutput,
+    PoolingRequestOutput,
+    ScoringOutput,
+    ScoringRequestOutput,
+)
+from .pooling_params import PoolingParams
 from .progress import Progress
 from .prompts import conversations, prompt_fields, prompt_list
 from .sampling import SamplingParams
 from .workload import work_through
 
 Params = SamplingParams | Sequence[SamplingParams] | None
+Pools = PoolingParams | Sequence[PoolingParams] | None
+T = TypeVar("T")
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
 AHEAD = 2  # requests under way for each sequence that can run, so that the batch is always full
 
@@ -36,7 +50,7 @@ class LLM:
 
     ``model`` is a path, a Hub id or a bundled name; None the bundled model. ``plugins`` are switched on as by
     ``--plugins``. Any option of a model (docs/options.md) goes by its name in a config file: ``dtype``,
-    ``max_model_len``, ``seed``, ``backend``, ..., and ``log_level``.
+    ``max_model_len``, ``seed``, ``backend``, ``runner``, ``convert``, ``pooler_config``, ..., and ``log_level``.
 
     Raises:
         ValueError: an option or the model cannot be used, and why.
@@ -59,6 +73,7 @@ class LLM:
         self._service = self._background.service
         self._model = self._service.model(None)
         self._calls = Calls(self._service)
+        self._pooling = Pooling(self._background, self._calls)
         self._ids = itertools.count()
         self._tokenizer: Any = None
 
@@ -123,6 +138,62 @@ class LLM:
             self._tokenizer = tokenizer.load(self._model.root)
         return self._tokenizer
 
+    # -- pooling
+
+    def embed(
+        self, prompts: Any, *, use_tqdm: bool = True, pooling_params: Pools = None
+    ) -> list[EmbeddingRequestOutput]:  # fmt: skip
+        """Texts as vectors, in their order. ``pooling_params``: for all, or a list with one for each.
+
+        ``prompts``: a text, token ids, a dict (``{"prompt": ...}``, ``{"prompt_token_ids": ...}``, each maybe with a
+        ``cache_salt``), or a list of these.
+
+        Raises:
+            ValueError: a prompt or parameter that cannot be served, or what the model can do if not this.
+        """
+        extra = {"encoding_format": "base64"}
+        return self._guarded(lambda: [
+            EmbeddingRequestOutput(self._id(), EmbeddingOutput(vector(p, "embedding").tolist()), p.token_ids)
+            for p in self._pooling.texts(EMBEDDINGS, prompt_list(prompts), pooling_params, extra, use_tqdm)
+        ])  # fmt: skip
+
+    def classify(
+        self, prompts: Any, *, use_tqdm: bool = True, pooling_params: Pools = None
+    ) -> list[ClassificationRequestOutput]:  # fmt: skip
+        """How likely each of the model's labels is for a text. Arguments and errors as of ``embed``."""
+        return self._guarded(lambda: [
+            ClassificationRequestOutput(self._id(), ClassificationOutput(p.entry["probs"]), p.token_ids)
+            for p in self._pooling.texts(CLASSIFY, prompt_list(prompts), pooling_params, {}, use_tqdm)
+        ])  # fmt: skip
+
+    def score(
+        self, text_1: Any, text_2: Any, /, *, use_tqdm: bool = True, pooling_params: PoolingParams | None = None
+    ) -> list[ScoringRequestOutput]:  # fmt: skip
+        """How well texts go together: one with one, one with each of many, or as many with as many.
+
+        By a classifier with one label, by the cosine of embeddings, or by MaxSim, whichever the model is for.
+
+        Raises:
+            ValueError: a text or parameter that cannot be served, or what the model can do if not this.
+        """
+        return self._guarded(lambda: [
+            ScoringRequestOutput(self._id(), ScoringOutput(p.entry["score"]), p.token_ids)
+            for p in self._pooling.pairs(text_1, text_2, pooling_params, use_tqdm)
+        ])  # fmt: skip
+
+    def encode(
+        self, prompts: Any, pooling_params: Pools = None, *, use_tqdm: bool = True, pooling_task: str | None = None
+    ) -> list[PoolingRequestOutput]:  # fmt: skip
+        """What a task gives, as arrays: ``embed``, ``classify``, or either for each token (``token_embed``, ...).
+
+        Without a task it is the model's own. Arguments and errors as of ``embed``.
+        """
+        extra: dict[str, Any] = {"encoding_format": "base64", "task": pooling_task}
+        return self._guarded(lambda: [
+            PoolingRequestOutput(self._id(), PoolingOutput(rows(p, "data")), p.token_ids)
+            for p in self._pooling.texts(POOLING, prompt_list(prompts), pooling_params, extra, use_tqdm)
+        ])  # fmt: skip
+
     # -- life
 
     def close(self) -> None:
@@ -137,10 +208,13 @@ class LLM:
 
     # -- inside
 
-    def _guarded(self, work: Any) -> list[RequestOutput]:
+    def _id(self) -> str:
+        return str(next(self._ids))
+
+    def _guarded(self, work: Callable[[], T]) -> T:
         """Errors of requests as Python code wants them."""
         try:
-            found: list[RequestOutput] = work()
+            return work()
         except RequestError as e:
             error = as_value_error(e)
             for note in getattr(e, "__notes__", ()):
@@ -148,7 +222,6 @@ class LLM:
             raise error from e.__cause__
         except ConfigError as e:
             raise InvalidOption(str(e)) from None
-        return found
 
     def _generate(
         self, prompts: list[Any], params: Params, use_tqdm: bool, priority: Sequence[int] | None
@@ -182,7 +255,7 @@ class LLM:
 
     def _run(self, path: str, bodies: list[dict[str, Any]], use_tqdm: bool) -> list[RequestOutput]:
         found: list[RequestOutput | None] = [None] * len(bodies)
-        ids = [str(next(self._ids)) for _ in bodies]
+        ids = [self._id() for _ in bodies]
         with Progress("Processed prompts", len(bodies), shown=use_tqdm) as progress:
 
             async def one(numbered: tuple[int, dict[str, Any]]) -> None:
