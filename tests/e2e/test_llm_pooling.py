@@ -127,6 +127,7 @@ def test_what_a_task_gives(zoo: Zoo) -> None:
         ("embedder", lambda llm: llm.generate("a", SamplingParams()), "does not generate; it can embed"),
         ("embedder", lambda llm: llm.embed(["a", "dog " * 200]), r"input\[1\]"),
         ("embedder", lambda llm: llm.embed("a", pooling_params=PoolingParams(dimensions=17)), "16, 32, 48"),
+        ("classifier", lambda llm: llm.classify("a", pooling_params=PoolingParams(dimensions=2)), "not for classes"),
         ("embedder", lambda llm: llm.embed(TEXTS, pooling_params=[RAW]), "1 entries for 4"),
         ("embedder", lambda llm: llm.embed([{"text": "a"}]), "'text'"),
         ("reranker", lambda llm: llm.score(TEXTS[:2], TEXTS[:3]), "2 to 3"),
@@ -137,6 +138,12 @@ def test_what_a_task_gives(zoo: Zoo) -> None:
 def test_mistakes_are_value_errors(zoo: Zoo, model: str, work: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         work(zoo.ours[model])
+
+
+def test_an_error_in_a_later_request_says_which_prompts_it_had(zoo: Zoo) -> None:
+    with pytest.raises(ValueError, match=r"input\[34\]") as e:
+        zoo.ours["embedder"].embed([*["a"] * 290, "dog " * 200], use_tqdm=False)
+    assert e.value.__notes__ == ["in prompts[256:291] of 291"]
 
 
 def test_a_decoder_converted_with_a_pooler_config(checkpoints: dict[str, Path]) -> None:

@@ -53,14 +53,12 @@ class Pooling:
         """Prompts, each alone. Raises RequestError for the first that cannot be computed."""
         info = self._service.model(None).info.pooling
         most = 1 if info is not None and info.chunked else GROUP  # of a text in pieces the ids are told apart by that
-        groups = list(text_groups(prompts, params, extra, most))
+        groups = list(text_groups(path, prompts, params, extra, most))
         return self._run(path, groups, len(prompts), ids_of_texts, use_tqdm)
 
     def pairs(self, one: Any, other: Any, params: PoolingParams | None, use_tqdm: bool) -> list[Pooled]:
         """Pairs of texts, 1 to 1, 1 to N or N to N. Others go as one request, for the endpoint's refusal of it."""
-        fields = (params or PoolingParams()).fields()
-        if "dimensions" in fields:
-            raise bad("dimensions", "dimensions is for embeddings, not for scores.", "unsupported_parameter")
+        fields = fields_for(SCORE, params or PoolingParams())
         left, right = _side(one), _side(other)
         matching = right and len(left) in (1, len(right))
         groups = []
@@ -96,7 +94,16 @@ class Pooling:
         return [pooled for pooled in found if pooled is not None]
 
 
-def text_groups(prompts: list[Any], params: Params, extra: dict[str, Any], most: int) -> Iterator[Group]:
+def fields_for(path: str, params: PoolingParams) -> dict[str, Any]:
+    """Raises RequestError for what those requests have no field for, where a server would ignore it."""
+    if path in (CLASSIFY, SCORE) and params.dimensions is not None:
+        raise bad("dimensions", "dimensions is for embeddings, not for classes or scores.", "unsupported_parameter")
+    return params.fields()
+
+
+def text_groups(
+    path: str, prompts: list[Any], params: Params, extra: dict[str, Any], most: int
+) -> Iterator[Group]:  # fmt: skip
     """Neighbours that can be one request: all texts or all token ids, with the same parameters and salt."""
     if params is None or isinstance(params, PoolingParams):
         many: Iterable[PoolingParams] = itertools.repeat(params or PoolingParams(), len(prompts))
@@ -107,7 +114,7 @@ def text_groups(prompts: list[Any], params: Params, extra: dict[str, Any], most:
     read = [(_input(prompt, f"prompts[{i}]"), own) for i, (prompt, own) in enumerate(zip(prompts, many, strict=True))]
     first = 0
     for (_, salt, own), some in itertools.groupby(read, lambda r: (type(r[0][0]), r[0][1], r[1])):
-        shared = {**extra, **own.fields(), **({} if salt is None else {"cache_salt": salt})}
+        shared = {**extra, **fields_for(path, own), **({} if salt is None else {"cache_salt": salt})}
         inputs = [given for (given, _), _ in some]
         for at in range(0, len(inputs), most):
             part = inputs[at : at + most]
