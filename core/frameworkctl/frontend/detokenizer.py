@@ -155,7 +155,8 @@ class Detokenizer:
         return "" if self._tail or text.endswith(REPLACEMENT) else self._release()
 
     def _release(self) -> str:
-        text = "".join(self._held) + (REPLACEMENT if self._tail else "")
+        # Not one U+FFFD for all: ED A1 waits for a third byte although nothing can complete it, and is two.
+        text = "".join(self._held) + self._tail.decode("utf-8", "replace")
         self._held, self._tail, self._clean = [], b"", True
         return text
 

@@ -11,7 +11,8 @@ import pytest
 from frameworkctl.interfaces import PoolParams, Speculator
 from frameworkctl.params import SamplingParams
 from frameworkctl.scheduling.drafts import Drafter
-from frameworkctl.scheduling.ngram import Ngram, NgramOptions, lookup
+from frameworkctl.scheduling.ngram import NgramOptions
+from frameworkctl.scheduling.prompt_lookup import Ngram, lookup
 from hypothesis import given
 from hypothesis import strategies as st
 from support.scheduling import make_sequence
