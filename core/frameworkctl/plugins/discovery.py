@@ -54,7 +54,7 @@ def discover() -> list[Candidate]:
     found_dists: Any = importlib_metadata.distributions()
     for dist in found_dists:
         try:
-            name = normalize(_name(dist))
+            name = normalize(_header(dist, "Name"))
             if name in seen:
                 continue  # shadowed by one that comes earlier on the path
             found = _of_distribution(name, dist)
@@ -71,14 +71,17 @@ def _of_distribution(name: str, dist: importlib_metadata.Distribution) -> list[C
     for entry in dist.entry_points:
         if entry.group in GROUPS:
             by_object.setdefault((entry.group, entry.value.partition("[")[0].strip()), []).append(entry)
-    return [_candidate(group, name, value, entries, dist) for (group, value), entries in by_object.items()]
+    if not by_object:
+        return []
+    version = _header(dist, "Version")
+    return [_candidate(group, name, version, value, entries, dist) for (group, value), entries in by_object.items()]
 
 
-def _name(dist: importlib_metadata.Distribution) -> str:
+def _header(dist: importlib_metadata.Distribution, name: str) -> str:
     """The whole metadata of a hundred installed packages take a third of a second to parse."""
     text = dist.read_text("METADATA") or dist.read_text("PKG-INFO") or ""
-    found = re.search(r"^Name:[ \t]*(\S+)", text, re.MULTILINE)
-    return found[1] if found else str(dist.metadata["Name"])
+    found = re.search(rf"^{name}:[ \t]*(\S+)", text, re.MULTILINE)
+    return found[1] if found else str(dist.metadata[name])
 
 
 def _where(dist: importlib_metadata.Distribution) -> str:
@@ -88,6 +91,7 @@ def _where(dist: importlib_metadata.Distribution) -> str:
 def _candidate(
     group: str,
     dist_name: str,
+    version: str,
     value: str,
     entries: list[importlib_metadata.EntryPoint],
     dist: importlib_metadata.Distribution,
@@ -99,7 +103,7 @@ def _candidate(
         names=tuple(sorted(e.name for e in entries)),
         value=value,
         distribution=dist_name,
-        version=dist.version,
+        version=version,
         builtin=builtin,
         problem=None if builtin else _version_problem(dist),
         missing_extra=missing,
