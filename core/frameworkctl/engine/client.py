@@ -38,6 +38,7 @@ class EngineClient(asyncio.Protocol):
         self.load = EngineLoad()
         self._on_event, self._on_lost = on_event, on_lost
         self._transport: asyncio.Transport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._unsent: list[bytes] = []
         self._unpacker: Unpacker[FromEngine] = Unpacker(FromEngine)
         self._streams: dict[int, Stream[Any]] = {}
@@ -94,6 +95,7 @@ class EngineClient(asyncio.Protocol):
 
     def read_embeds(self, data: bytes, hidden_size: int, max_tokens: int) -> dict[str, Any]:
         """The answer to ``ReadEmbeds``. For a thread that may wait, not for the loop's."""
+        assert self._loop is not None, "there is a connection"
         message = ReadEmbeds(next(self._ids), data, hidden_size, max_tokens)
         return asyncio.run_coroutine_threadsafe(self._answer(message), self._loop).result()
 
