@@ -37,6 +37,20 @@ class Terminal:
         before, self._seen = self.text[self._seen : at], at + len(text)
         return before
 
+    def interrupt(self, until: str, timeout: float = 60.0) -> None:
+        """Press Ctrl-C as a person does: again when nothing happens, until ``until`` is shown.
+
+        The first can be lost: CPython's readline (3.11) notes a signal only while it waits in ``select``,
+        and one that comes between showing the prompt and waiting there is told of at the next key.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            self.type(CTRL_C)
+            with contextlib.suppress(AssertionError):
+                self.expect(until, min(5.0, timeout))
+                return
+            assert time.monotonic() < deadline, f"{until!r} did not come: {self.text!r}"
+
     def wait(self, timeout: float = 60.0) -> int:
         """Until it ends; returns its exit status."""
         deadline = time.monotonic() + timeout

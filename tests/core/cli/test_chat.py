@@ -192,8 +192,9 @@ class TestTerminal:
         assert shown == "a\ufffd[2Jb\tc\n\n"
 
     def test_ends(self, chat: Terminal) -> None:
-        chat.type("half a thought" + CTRL_C)
-        chat.expect("(Ctrl-D or /exit ends)\n> ")
+        chat.type("half a thought")
+        chat.expect("half a thought")
+        chat.interrupt(until="(Ctrl-D or /exit ends)\n> ")
         chat.type(CTRL_D)
         assert chat.wait() == 0
 
