@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from tokenizers import Encoding, Tokenizer
 
 Side = Literal["left", "right"]
-
+SLICE = 1 << 18  # characters that are tokenized at a time
+EMPTY = 64  # characters whose tokens take the memory of an encoding without any
 
 # Classes of transformers' tokenizers that tell the two texts of a pair apart: their models have seen token types.
 WITH_TYPES = frozenset(
@@ -32,11 +33,45 @@ class NoRoom(ValueError):
     """What is to be kept is not even as much as the special tokens; ``args[0]`` is how many those are."""
 
 
+class Frame:
+    """What a tokenizer puts around ``texts`` texts (1 or 2), whatever they are: seen on letters.
+
+    Cut texts are put together of ids alone: a cut ``Encoding`` keeps what was cut off in pieces, and its
+    post-processor makes one more of every two pieces of a pair.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, texts: int) -> None:
+        letter = tokenizer.encode("a", add_special_tokens=False)
+        whole = tokenizer.post_process(letter, letter if texts == 2 else None, True)
+        self.special = tokenizer.num_special_tokens_to_add(texts == 2)
+        self._parts: list[tuple[list[int], int | None, int]] = []  # ids, or which text; their type
+        at = 0  # tokens of texts so far
+        for id_, special, kind in zip(whole.ids, whole.special_tokens_mask, whole.type_ids, strict=True):
+            if special:
+                self._parts.append(([id_], None, kind))
+                continue
+            if at % len(letter) == 0:
+                self._parts.append(([], at // len(letter), kind))
+            at += 1
+
+    def around(self, *texts: Sequence[int]) -> tuple[list[int], int]:
+        """Ids of texts with all that comes with them, and where the first of type 1 is (0: none is)."""
+        out: list[int] = []
+        second = None
+        for special, text, kind in self._parts:
+            part = special if text is None else texts[text]
+            if kind == 1 and part and second is None:
+                second = len(out)
+            out += part
+        return out, second or 0
+
+
 class BatchEncoder:
     """Thread-safe: texts are cut by us, not by settings of the tokenizer. ``side`` is where, unless a call says."""
 
     def __init__(self, tokenizer: Tokenizer, side: Side = "right") -> None:
         self._tokenizer, self.side = tokenizer, side
+        self._single, self._pair = Frame(tokenizer, 1), Frame(tokenizer, 2)
 
     def encode(
         self,
@@ -49,12 +84,10 @@ class BatchEncoder:
         """Token ids of each text, at most ``keep``. Raises NoRoom."""
         if keep is None:
             return [e.ids for e in self._batch(texts, add_special_tokens)]
-        room = self._room(keep, pair=False) if add_special_tokens else keep
-        out = []
-        for encoding in self._batch(texts, special=False):
-            self._cut(encoding, room, side)
-            out.append(self._tokenizer.post_process(encoding, None, add_special_tokens).ids)
-        return out
+        if not add_special_tokens:
+            return [ids for ids, _ in self._cut_ids(texts, keep, side)]
+        room = _room(keep, self._single)
+        return [self._single.around(ids)[0] for ids, _ in self._cut_ids(texts, room, side)]
 
     def encode_pairs(
         self, pairs: Sequence[tuple[str, str]], *, keep: int | None = None, side: Side | None = None
@@ -63,58 +96,78 @@ class BatchEncoder:
 
         ``keep`` of them are kept: of the longer text as many as it takes go first. Raises NoRoom.
         """
-        seconds = self._batch([second for _, second in pairs], special=False)
+        room = None if keep is None else _room(keep, self._pair)
         unique = list(dict.fromkeys(first for first, _ in pairs))
-        firsts = dict(zip(unique, self._batch(unique, special=False), strict=True))
-        room = None if keep is None else self._room(keep, pair=True)
+        firsts = dict(zip(unique, self._cut_ids(unique, room, side), strict=True))
+        seconds = self._cut_ids([second for _, second in pairs], room, side)
         out = []
-        for (text, _), second in zip(pairs, seconds, strict=True):
-            first = firsts[text]
-            if room is not None and len(first) + len(second) > room:
-                shares = _shares(len(first), len(second), room)
-                if shares[0] < len(first):  # other pairs have the same first text
-                    first = self._batch([text], special=False)[0]
-                    self._cut(first, shares[0], side)
-                self._cut(second, shares[1], side)
-            whole = self._tokenizer.post_process(first, second, True)
-            kinds = whole.type_ids
-            out.append((whole.ids, kinds.index(1) if 1 in kinds else 0))
+        for (text, _), (second, second_len) in zip(pairs, seconds, strict=True):
+            first, first_len = firsts[text]
+            if room is not None and first_len + second_len > room:
+                shares = _shares(first_len, second_len, room)
+                first, second = self._cut(first, shares[0], side), self._cut(second, shares[1], side)
+            out.append(self._pair.around(first, second))
         return out
 
     def cut_texts(self, texts: Sequence[str], keep: int) -> list[str]:
         """Each text up to the end of its token number ``keep``, or of one before, so that it is no more tokens."""
-        out = []
-        for text, encoding in zip(
-            texts, self._tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True
-        ):
-            out.append(text if len(encoding) <= keep else self._cut_text(text, encoding, keep))
-        return out
+        unique = list(dict.fromkeys(texts))
+        cut: dict[str, str] = {}
+        for some in _slices(unique):
+            made = self._tokenizer.encode_batch(some, add_special_tokens=False)
+            for text, encoding in zip(some, made, strict=True):
+                cut[text] = text if len(encoding) <= keep else self._cut_text(text, encoding, keep)
+        return [cut[text] for text in texts]
 
     def _cut_text(self, text: str, encoding: Encoding, keep: int) -> str:
         """The longest beginning of the text, by ends of its tokens, that is ``keep`` tokens by itself.
 
         A character of several tokens may end behind the last that is kept, and a word cut short may take more.
         """
-        ends = dict.fromkeys(end for _, end in reversed(encoding.offsets[:keep]))
+        ends = dict.fromkeys(encoding.token_to_chars(i)[1] for i in reversed(range(keep)))
         for cut in (text[:end] for end in ends):
             if len(self._tokenizer.encode(cut, add_special_tokens=False)) <= keep:
                 return cut
         return ""
 
-    def _batch(self, texts: Sequence[str], special: bool) -> list[Encoding]:
+    def _batch(self, texts: Sequence[str], special: bool) -> Iterator[Encoding]:
         """Without the interpreter lock, in parallel."""
-        made: Any = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=special)
-        return list(made)
+        for some in _slices(texts):
+            made: Any = self._tokenizer.encode_batch_fast(some, add_special_tokens=special)
+            yield from made
 
-    def _cut(self, encoding: Encoding, room: int, side: Side | None) -> None:
-        if len(encoding) > room:
-            encoding.truncate(room, direction=side or self.side)
+    def _cut_ids(
+        self, texts: Sequence[str], room: int | None, side: Side | None
+    ) -> Iterator[tuple[Sequence[int], int]]:
+        """Of each text the ids that are kept, and how many it has."""
+        for encoding in self._batch(texts, special=False):
+            ids = encoding.ids
+            yield (ids if room is None else self._cut(ids, room, side)), len(ids)
 
-    def _room(self, keep: int, *, pair: bool) -> int:
-        special = self._tokenizer.num_special_tokens_to_add(pair)
-        if keep < special:
-            raise NoRoom(special)
-        return keep - special
+    def _cut(self, ids: Sequence[int], room: int, side: Side | None) -> Sequence[int]:
+        if len(ids) <= room:
+            return ids
+        return ids[len(ids) - room :] if (side or self.side) == "left" else ids[:room]
+
+
+def _slices(texts: Sequence[str]) -> Iterator[list[str]]:
+    """So many at a time that what the tokenizer makes of them, a hundred times as large, takes bounded memory."""
+    some: list[str] = []
+    size = 0
+    for text in texts:
+        if size + len(text) > SLICE and some:
+            yield some
+            some, size = [], 0
+        some.append(text)
+        size += len(text) + EMPTY
+    if some:
+        yield some
+
+
+def _room(keep: int, frame: Frame) -> int:
+    if keep < frame.special:
+        raise NoRoom(frame.special)
+    return keep - frame.special
 
 
 def _shares(first: int, second: int, room: int) -> tuple[int, int]:

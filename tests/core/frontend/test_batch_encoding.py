@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import psutil
 import pytest
-from frameworkctl.frontend.batch_encoding import BatchEncoder, NoRoom, gives_token_types
+from frameworkctl.frontend.batch_encoding import SLICE, BatchEncoder, NoRoom, gives_token_types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.checkpoints import build_tokenizer
@@ -74,6 +75,44 @@ def test_pairs(ours: BatchEncoder, pairs: list[tuple[str, str]], keep: int | Non
     assert [ids for ids, _ in found] == want["input_ids"]
     for (ids, second), kinds in zip(found, want["token_type_ids"], strict=True):
         assert kinds == [int(at >= second) for at in range(len(ids))]
+
+
+def test_what_is_cut_off_takes_no_memory(ours: BatchEncoder) -> None:
+    """Two texts of many times what is kept: were their pieces put together, each with each, it would be a gigabyte."""
+    before = psutil.Process().memory_info().rss
+    [(ids, _)] = ours.encode_pairs([("a " * 800, "b " * 800)], keep=7)
+    assert len(ids) == 7
+    assert psutil.Process().memory_info().rss - before < 200 << 20
+
+
+def test_a_text_of_many_pairs_is_read_once() -> None:
+    read: list[str] = []
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(made, name)
+
+        def encode_batch(self, texts: list[str], **options: Any) -> Any:
+            read.extend(texts)
+            return made.encode_batch(texts, **options)
+
+        def encode_batch_fast(self, texts: list[str], **options: Any) -> Any:
+            read.extend(texts)
+            return made.encode_batch_fast(texts, **options)
+
+    made, query = tokenizer(), "the quick brown fox"
+    encoder: Any = BatchEncoder(Counting())  # type: ignore[arg-type]
+    encoder.encode_pairs([(query, f"the dog {i}") for i in range(20)], keep=8)
+    encoder.cut_texts([query] * 20, 2)
+    assert read.count(query) == 2
+
+
+def test_more_than_is_read_at_a_time_comes_in_its_order(ours: BatchEncoder) -> None:
+    texts = [f"the fox {i} " + "dog " * (SLICE // 40) for i in range(12)] + ["", "fox"]
+    assert ours.encode(texts) == [ours.encode([text])[0] for text in texts]
+    cut = ours.cut_texts(texts, 9)
+    assert cut[-2:] == ["", "fox"]
+    assert [text[:9] for text in cut[:-2]] == [f"the fox {i}"[:9] for i in range(12)]
 
 
 def test_without_special_tokens(ours: BatchEncoder) -> None:
