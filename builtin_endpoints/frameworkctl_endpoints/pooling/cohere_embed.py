@@ -104,20 +104,18 @@ class CohereEmbedEndpoint(Endpoint):
         if {"binary", "ubinary"} & set(request.embedding_types or ()):
             load_numpy()
         given: list[Text] = [*(request.texts or request.inputs or [])]
-        prefixed = with_prefix(
-            texts(given, "texts" if request.texts else "inputs"), prefix_of(request.input_type, model)
-        )
+        name = "texts" if request.texts else "inputs"
+        prefixed = with_prefix(texts(given, name), prefix_of(request.input_type, model))
         truncate, most = request.truncate or "END", request.max_tokens
         if truncate == "NONE":
-            prompts = model.encode_batch(prefixed, param="texts")
+            prompts = model.encode_batch(prefixed, param=name)
             long = next((i for i, p in enumerate(prompts) if most is not None and len(p.token_ids) > most), None)
             if long is not None:
-                raise bad(
-                    f"texts[{long}]", f"texts[{long}] has {len(prompts[long].token_ids)} tokens, max_tokens is {most}."
-                )
+                tokens = len(prompts[long].token_ids)
+                raise bad(f"{name}[{long}]", f"{name}[{long}] has {tokens} tokens, max_tokens is {most}.")
         else:
             keep = -1 if most is None else min(most, model.max_model_len)
-            prompts = model.encode_batch(prefixed, truncate=keep, truncation_side=SIDES[truncate], param="texts")
+            prompts = model.encode_batch(prefixed, truncate=keep, truncation_side=SIDES[truncate], param=name)
         params = PoolParams("embed", info_of(model).activates("embed"), dimensions)
         return Work(pool=[PoolItem(prompt=prompt, params=params, priority=request.priority or 0) for prompt in prompts])
 

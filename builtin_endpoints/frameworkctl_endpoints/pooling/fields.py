@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -22,6 +23,7 @@ from ..field_checks import asks_for_something, check_scheduling, take_request_id
 UNSUPPORTED = ("media_io_kwargs", "mm_processor_kwargs")
 ALIASES = ("use_activation", "normalize", "softmax", "activation")  # of one switch, in the order in which they count
 IGNORED = ("user",)
+MAX_TEXTS = 1 << 16  # of a request
 
 
 class PoolingFields(msgspec.Struct, kw_only=True):
@@ -47,6 +49,14 @@ def check_pooling_fields(request: PoolingFields, call: Call) -> None:
         raise bad("truncate_prompt_tokens", "truncate_prompt_tokens must be -1 (the context) or the tokens to keep.")
     check_scheduling(request.priority, request.cache_salt)
     take_request_id(request.request_id, call)
+
+
+def check_count(given: Sequence[Any], param: str) -> None:
+    """Raises RequestError 400 for none, and for more than are worth holding in memory until all are answered."""
+    if not given:
+        raise bad(param, f"{param} must not be empty.")
+    if len(given) > MAX_TEXTS:
+        raise bad(param, f"{param} has {len(given)} entries: send at most {MAX_TEXTS} at a time.", "too_many_texts")
 
 
 def info_of(model: ServedModel) -> PoolingInfo:

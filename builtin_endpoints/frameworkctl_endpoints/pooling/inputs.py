@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from frameworkctl.interfaces import Call, Prompt, ServedModel, bad
 
-from .fields import PoolingFields, check_pooling_fields
+from .fields import PoolingFields, check_count, check_pooling_fields
 from .prefixes import with_prefix
 from .vectors import EmbedDtype, Endianness
 
@@ -69,13 +69,15 @@ def conversations(request: InputFields) -> list[Conversation] | None:
     given: Any = request.messages if request.input is None else request.input
     if isinstance(given, str):
         return None
-    if not given:
-        raise bad(param, f"{param} must not be empty.")
     kinds = set(map(type, given))
+    if kinds != {int}:  # of one text, not texts
+        check_count(given, param)
     if kinds == {list}:
         kinds = {type(x) for inner in given for x in inner}
         if kinds == {dict}:
             return list(given)
+        if not kinds and param == "messages":
+            raise bad(param, "messages must not be empty.")
         if kinds <= {int}:
             return None
     elif kinds == {dict}:

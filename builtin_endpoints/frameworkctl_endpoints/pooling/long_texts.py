@@ -73,7 +73,7 @@ def in_pieces(
     """
     info = info_of(model)
     front, back = special_tokens(model) if add_special_tokens else ([], [])
-    pieces: list[list[int]] = []
+    prompts: list[Prompt] = []
     weights: list[list[int]] = []
     for number, given in enumerate(inputs):
         if isinstance(given, str):
@@ -82,12 +82,13 @@ def in_pieces(
             ids = model.tokenizer.encode(text, add_special_tokens=False)
         else:
             before, behind, ids = [], [], list(given)
-        check_embed_len(len(before) + len(ids) + len(behind), model, f"input[{number}]" if len(inputs) > 1 else "input")
+        name = f"input[{number}]" if len(inputs) > 1 else "input"
+        check_embed_len(len(before) + len(ids) + len(behind), model, name)
         room = model.max_model_len - len(before) - len(behind)
         own = [ids[i : i + room] for i in range(0, len(ids), room)] or [[]]
-        pieces += [[*before, *piece, *behind] for piece in own]
+        prompts += model.encode_batch([[*before, *piece, *behind] for piece in own], param=name)
         weights.append([max(1, len(piece)) for piece in own])
-    return model.encode_batch(pieces, param="input"), weights
+    return prompts, weights
 
 
 def check_embed_len(tokens: int, model: ServedModel, param: str) -> None:

@@ -91,7 +91,7 @@ class RerankEndpoint(Endpoint):
 
     def render(self, request: RerankRequest, model: ServedModel) -> Work:
         query, documents = texts(request.query, "query"), texts(request.documents, "documents")
-        return scoring(request, query, documents, model)
+        return scoring(request, query, documents, model, ("query", "documents"))
 
     def format(self, request: RerankRequest, work: Work, model: ServedModel, call: Call) -> PoolFormatter:
         assert isinstance(work, Scoring)

@@ -67,25 +67,25 @@ class ScoreEndpoint(Endpoint):
         return request
 
     def render(self, request: ScoreRequest, model: ServedModel) -> Work:
-        left, right = sides(request)
+        names = sides(request)
+        left, right = (texts(getattr(request, name), name) for name in names)
         if len(left) not in (1, len(right)):
             raise bad(
-                "queries",
+                names[0],
                 f"The two sides must be 1 to 1, 1 to N or N to N texts; these are {len(left)} to {len(right)}.",
             )
-        return scoring(request, left, right, model)
+        return scoring(request, left, right, model, names)
 
     def format(self, request: ScoreRequest, work: Work, model: ServedModel, call: Call) -> PoolFormatter:
         assert isinstance(work, Scoring)
         return ScoreFormatter(make_head("score", call.request_id, "list", model), work)
 
 
-def sides(request: ScoreRequest) -> tuple[list[str], list[str]]:
-    """By whichever names they came. Raises RequestError where one is missing."""
+def sides(request: ScoreRequest) -> tuple[str, str]:
+    """The names by which they came. Raises RequestError where one is missing."""
     for left, right in PAIRS:
-        one, other = getattr(request, left), getattr(request, right)
-        if one is not None and other is not None:
-            return texts(one, left), texts(other, right)
+        if getattr(request, left) is not None and getattr(request, right) is not None:
+            return left, right
     missing = "queries" if all(getattr(request, left) is None for left, _ in PAIRS) else "documents"
     raise bad(missing, f"Send both sides: {FORMS}.", "missing_field")
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from frameworkctl.interfaces import Call, PoolItem, PoolOutput, PoolParams, PoolTask, ServedModel, Work, bad
 
-from .fields import PoolingFields, activate, cannot, check_pooling_fields, info_of, pool_item
+from .fields import PoolingFields, activate, cannot, check_count, check_pooling_fields, info_of, pool_item
 from .prefixes import side_prefix, with_prefix
 from .similarity import cosines, max_sims
 from .vectors import floats, load_numpy
@@ -61,8 +61,7 @@ def texts(given: Text | list[Text], param: str) -> list[str]:
     """One or many. Raises RequestError naming the one that is none."""
     if not isinstance(given, list):
         return [_text(given, param)]
-    if not given:
-        raise bad(param, f"{param} must not be empty.")
+    check_count(given, param)
     return [text if isinstance(text, str) else _text(text, f"{param}[{i}]") for i, text in enumerate(given)]
 
 
@@ -87,8 +86,13 @@ def _part(part: Any, param: str) -> str:
     return text
 
 
-def scoring(request: ScoreFields, queries: list[str], documents: list[str], model: ServedModel) -> Scoring:
-    """One query and many documents, or as many of either. Raises RequestError naming what is wrong."""
+def scoring(
+    request: ScoreFields, queries: list[str], documents: list[str], model: ServedModel, names: tuple[str, str]
+) -> Scoring:
+    """One query and many documents, or as many of either, from the fields ``names``.
+
+    Raises RequestError naming what is wrong.
+    """
     _check_limits(request, model)
     kind = kind_of(model)
     if (request.instruction or request.chat_template_kwargs) and not (kind == "cross" and model.score_template):
@@ -99,16 +103,16 @@ def scoring(request: ScoreFields, queries: list[str], documents: list[str], mode
     if kind == "cross":
         lefts = queries * len(documents) if len(queries) == 1 else queries
         pairs = list(zip(lefts, documents, strict=True))
-        return Scoring(kind=kind, pool=_cross_items(request, pairs, model), documents=documents)
+        return Scoring(kind=kind, pool=_cross_items(request, pairs, model, names[1]), documents=documents)
     load_numpy()
     task: PoolTask = kind
     params = PoolParams(task, activate(request, task, model))
     items = []
     sides = ("query", queries, request.max_tokens_per_query), ("document", documents, request.max_tokens_per_doc)
-    for name, side, most in sides:
+    for param, (name, side, most) in zip(names, sides, strict=True):
         prompts = model.encode_batch(
             with_prefix(model.cut_texts(side, most) if most else side, side_prefix(name, model)),
-            truncate=request.truncate_prompt_tokens, truncation_side=request.truncation_side, param=name,
+            truncate=request.truncate_prompt_tokens, truncation_side=request.truncation_side, param=param,
         )  # fmt: skip
         items += [pool_item(request, prompt, params) for prompt in prompts]
     return Scoring(kind=kind, pool=items, queries=len(queries), documents=documents)
@@ -131,17 +135,17 @@ def _check_limits(request: ScoreFields, model: ServedModel) -> None:
             raise bad(name, f"{name} must be in [0, {model.max_model_len - 1}] (0: all of it), got {most}.")
 
 
-def _cross_items(request: ScoreFields, pairs: list[tuple[str, str]], model: ServedModel) -> list[PoolItem]:
+def _cross_items(request: ScoreFields, pairs: list[tuple[str, str]], model: ServedModel, param: str) -> list[PoolItem]:
     """A prompt for each pair: of the operator's score template, or as the tokenizer puts two texts together."""
     empty = next((i for i, pair in enumerate(pairs) if pair == ("", "")), None)
     if empty is not None:
-        raise bad(f"documents[{empty}]", f"documents[{empty}] and its query are both empty.")
+        raise bad(f"{param}[{empty}]", f"{param}[{empty}] and its query are both empty.")
     params = PoolParams("classify", activate(request, "classify", model))
     most_query, most_doc = request.max_tokens_per_query or 0, request.max_tokens_per_doc or 0
     if not model.score_template:
         encoded = model.encode_pair_batch(
             pairs, truncate=request.truncate_prompt_tokens, truncation_side=request.truncation_side,
-            max_query=most_query, max_doc=most_doc,
+            max_query=most_query, max_doc=most_doc, param=param,
         )  # fmt: skip
         return [pool_item(request, prompt, params.at(second)) for prompt, second in encoded]
     queries, documents = [q for q, _ in pairs], [d for _, d in pairs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from tokenizers import Encoding, Tokenizer
@@ -75,23 +75,24 @@ class BatchEncoder:
 
     def encode(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
         add_special_tokens: bool = True,
         keep: int | None = None,
         side: Side | None = None,
-    ) -> list[list[int]]:
+    ) -> Iterator[list[int]]:
         """Token ids of each text, at most ``keep``. Raises NoRoom."""
         if keep is None:
-            return [e.ids for e in self._batch(texts, add_special_tokens)]
-        if not add_special_tokens:
-            return [ids for ids, _ in self._cut_ids(texts, keep, side)]
-        room = _room(keep, self._single)
-        return [self._single.around(ids)[0] for ids, _ in self._cut_ids(texts, room, side)]
+            yield from (e.ids for e in self._batch(texts, add_special_tokens))
+        elif not add_special_tokens:
+            yield from (ids for ids, _ in self._cut_ids(texts, keep, side))
+        else:
+            room = _room(keep, self._single)
+            yield from (self._single.around(ids)[0] for ids, _ in self._cut_ids(texts, room, side))
 
     def encode_pairs(
         self, pairs: Sequence[tuple[str, str]], *, keep: int | None = None, side: Side | None = None
-    ) -> list[tuple[list[int], int]]:
+    ) -> Iterator[tuple[list[int], int]]:
         """Token ids of each pair, and where its second text begins (0 where the tokenizer does not tell them apart).
 
         ``keep`` of them are kept: of the longer text as many as it takes go first. Raises NoRoom.
@@ -99,15 +100,13 @@ class BatchEncoder:
         room = None if keep is None else _room(keep, self._pair)
         unique = list(dict.fromkeys(first for first, _ in pairs))
         firsts = dict(zip(unique, self._cut_ids(unique, room, side), strict=True))
-        seconds = self._cut_ids([second for _, second in pairs], room, side)
-        out = []
+        seconds = self._cut_ids((second for _, second in pairs), room, side)
         for (text, _), (second, second_len) in zip(pairs, seconds, strict=True):
             first, first_len = firsts[text]
             if room is not None and first_len + second_len > room:
                 shares = _shares(first_len, second_len, room)
                 first, second = self._cut(first, shares[0], side), self._cut(second, shares[1], side)
-            out.append(self._pair.around(first, second))
-        return out
+            yield self._pair.around(first, second)
 
     def cut_texts(self, texts: Sequence[str], keep: int) -> list[str]:
         """Each text up to the end of its token number ``keep``, or of one before, so that it is no more tokens."""
@@ -124,33 +123,32 @@ class BatchEncoder:
 
         A character of several tokens may end behind the last that is kept, and a word cut short may take more.
         """
-        ends = dict.fromkeys(encoding.token_to_chars(i)[1] for i in reversed(range(keep)))
+        places = (encoding.token_to_chars(i) for i in reversed(range(keep)))
+        ends = dict.fromkeys(place[1] for place in places if place is not None)
         for cut in (text[:end] for end in ends):
             if len(self._tokenizer.encode(cut, add_special_tokens=False)) <= keep:
                 return cut
         return ""
 
-    def _batch(self, texts: Sequence[str], special: bool) -> Iterator[Encoding]:
+    def _batch(self, texts: Iterable[str], special: bool) -> Iterator[Encoding]:
         """Without the interpreter lock, in parallel."""
         for some in _slices(texts):
             made: Any = self._tokenizer.encode_batch_fast(some, add_special_tokens=special)
             yield from made
 
-    def _cut_ids(
-        self, texts: Sequence[str], room: int | None, side: Side | None
-    ) -> Iterator[tuple[Sequence[int], int]]:
+    def _cut_ids(self, texts: Iterable[str], room: int | None, side: Side | None) -> Iterator[tuple[list[int], int]]:
         """Of each text the ids that are kept, and how many it has."""
         for encoding in self._batch(texts, special=False):
             ids = encoding.ids
             yield (ids if room is None else self._cut(ids, room, side)), len(ids)
 
-    def _cut(self, ids: Sequence[int], room: int, side: Side | None) -> Sequence[int]:
+    def _cut(self, ids: list[int], room: int, side: Side | None) -> list[int]:
         if len(ids) <= room:
             return ids
         return ids[len(ids) - room :] if (side or self.side) == "left" else ids[:room]
 
 
-def _slices(texts: Sequence[str]) -> Iterator[list[str]]:
+def _slices(texts: Iterable[str]) -> Iterator[list[str]]:
     """So many at a time that what the tokenizer makes of them, a hundred times as large, takes bounded memory."""
     some: list[str] = []
     size = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..errors import RequestError, bad
 from ..frontend.batch_encoding import BatchEncoder, NoRoom, gives_token_types
@@ -11,6 +11,8 @@ from ..interfaces.endpoint import Prompt
 from ..interfaces.model import ModelInfo
 from ..interfaces.served_model import TruncationSide
 
+MAX_TOKENS = 1 << 23  # of a call, all of its prompts together: they are held in memory until it is answered
+MAX_CHARACTERS = 1 << 26  # of a call's joined pairs, which are read one by one, each with its query
 FAR_TOO_LONG = 8  # times the characters that could fit: such a text is refused before it is tokenized
 
 
@@ -34,22 +36,19 @@ class PoolPrompts:
         if not texts:
             raise bad(param, f"{param} must not be empty.")
         names = _names(param, len(texts))
-        places = [i for i, text in enumerate(texts) if isinstance(text, str)]
-        strings = [self._text(text, names[i], keep) for i, text in enumerate(texts) if isinstance(text, str)]
-        ids: list[Sequence[int]] = [text if not isinstance(text, str) else () for text in texts]
+        strings = (self._text(text, names[i], keep) for i, text in enumerate(texts) if isinstance(text, str))
+        encoded = self._encoder.encode(strings, add_special_tokens=add_special_tokens, keep=keep, side=side)
+        prompts, total = [], 0
         try:
-            encoded = self._encoder.encode(strings, add_special_tokens=add_special_tokens, keep=keep, side=side)
+            for text, name in zip(texts, names, strict=True):
+                if isinstance(text, str):
+                    prompts.append(Prompt(self._checked(next(encoded), name, text), text))
+                else:
+                    prompts.append(Prompt(self._checked(self._given_ids(text, name, keep, side), name, None)))
+                total = _counted(total, prompts[-1], param)
         except NoRoom as e:
             raise self._no_room(e, truncate) from None
-        for place, found in zip(places, encoded, strict=True):
-            ids[place] = found
-        prompts = []
-        for i, text in enumerate(texts):
-            own, given = ids[i], text if isinstance(text, str) else None
-            if given is None:
-                own = self._given_ids(own, names[i], keep, side)
-            prompts.append(Prompt(self._checked(own, names[i], given), given))
-        return self._padded(prompts, keep) if padding else prompts
+        return self._padded(prompts, keep, param) if padding else prompts
 
     def pairs(
         self, pairs: Sequence[tuple[str, str]], truncate: int | None, side: TruncationSide | None, max_query: int,
@@ -60,23 +59,31 @@ class PoolPrompts:
         if not pairs:
             raise bad(param, f"{param} must not be empty.")
         names = _names(param, len(pairs))
-        queries = [self._text(q, "query", max_query or keep) for q, _ in pairs]
+        unique = {q: self._text(q, "query", max_query or keep) for q, _ in pairs}
+        queries = [unique[q] for q, _ in pairs]
         documents = [self._text(d, names[i], max_doc or keep) for i, (_, d) in enumerate(pairs)]
         if max_query:
             queries = self.cut(queries, max_query)
         if max_doc:
             documents = self.cut(documents, max_doc)
+        found: Iterator[tuple[list[int], int]]
+        if self._joined:
+            if sum(map(len, queries)) + sum(map(len, documents)) > MAX_CHARACTERS:
+                message = f"{param}, each with its query, come to more than {MAX_CHARACTERS} characters: send fewer."
+                raise bad(param, message, "too_many_tokens")
+            joined = (q + d for q, d in zip(queries, documents, strict=True))
+            found = ((ids, 0) for ids in self._encoder.encode(joined, keep=keep, side=side))
+        else:
+            found = self._encoder.encode_pairs(list(zip(queries, documents, strict=True)), keep=keep, side=side)
+        prompts, total, types = [], 0, self._types
         try:
-            if self._joined:
-                joined = [q + d for q, d in zip(queries, documents, strict=True)]
-                found = [(ids, 0) for ids in self._encoder.encode(joined, keep=keep, side=side)]
-            else:
-                texts = list(zip(queries, documents, strict=True))
-                found = self._encoder.encode_pairs(texts, keep=keep, side=side)
+            for name, (ids, second) in zip(names, found, strict=True):
+                prompt = Prompt(self._checked(ids, name, ""))
+                prompts.append((prompt, second * types))
+                total = _counted(total, prompt, param)
         except NoRoom as e:
             raise self._no_room(e, truncate) from None
-        types = self._types
-        return [(Prompt(self._checked(ids, names[i], "")), second * types) for i, (ids, second) in enumerate(found)]
+        return prompts
 
     def cut(self, texts: Sequence[str], tokens: int) -> list[str]:
         """As ``ServedModel.cut_texts``."""
@@ -101,8 +108,8 @@ class PoolPrompts:
         return text.lower() if self._lower_case else text
 
     def _given_ids(self, ids: Sequence[int], name: str, keep: int | None, side: TruncationSide | None) -> Sequence[int]:
-        wrong = next((i for i in ids if not 0 <= i < self._vocab_size), None)
-        if wrong is not None:
+        if ids and (min(ids) < 0 or max(ids) >= self._vocab_size):
+            wrong = next(i for i in ids if not 0 <= i < self._vocab_size)
             raise bad(name, f"{name} has the token id {wrong}, outside the vocabulary of {self._vocab_size}.")
         if keep is None or len(ids) <= keep:
             return ids
@@ -117,11 +124,13 @@ class PoolPrompts:
             raise bad(name, f"{name} holds a token that this model has no embedding for.")
         return ids
 
-    def _padded(self, prompts: list[Prompt], keep: int | None) -> list[Prompt]:
+    def _padded(self, prompts: list[Prompt], keep: int | None, param: str) -> list[Prompt]:
         pad = self._tokenizer.token_to_id(self._tokenizer.special_tokens.get("pad_token", ""))
         if pad is None:
             raise bad("padding", "padding: this model's tokenizer has no padding token.")
         length = keep or self._limit
+        if length * len(prompts) > MAX_TOKENS:
+            raise _too_many(param)
         return [Prompt([*p.token_ids, *[pad] * (length - len(p.token_ids))], p.text) for p in prompts]
 
     def _too_long(self, name: str, what: str) -> RequestError:
@@ -136,6 +145,18 @@ class PoolPrompts:
             "truncate_prompt_tokens",
             f"truncate_prompt_tokens={truncate} leaves no room: {error.args[0]} special tokens are always kept.",
         )
+
+
+def _counted(total: int, prompt: Prompt, param: str) -> int:
+    """``total`` with the prompt's tokens. Raises RequestError where a call has too many."""
+    total += len(prompt.token_ids)
+    if total > MAX_TOKENS:
+        raise _too_many(param)
+    return total
+
+
+def _too_many(param: str) -> RequestError:
+    return bad(param, f"{param} comes to more than {MAX_TOKENS} tokens: send fewer at a time.", "too_many_tokens")
 
 
 def _names(param: str, count: int) -> list[str]:

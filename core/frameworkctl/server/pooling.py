@@ -20,7 +20,8 @@ from .served_model import LocalModel, cache_extras
 
 STEPS_AHEAD = 2  # of a call's texts that are in the engine at once: it has the next one when it ends one
 STEP_TOKENS = 512  # of a call in a step: as many as products are fast with, so that others do not wait for more
-LARGE_ANSWER = 1 << 16  # bytes of vectors from which on an answer is made in a worker thread
+LARGE_ANSWER = 1 << 16  # bytes from which on an answer is made in a worker thread
+ENTRY = 1 << 6  # bytes of an answer that come with each vector
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -118,8 +119,13 @@ def unpacked(pooled: Pooled) -> Iterator[PoolOutput]:
         at = end
 
 
-async def answer(formatter: PoolFormatter, outputs: list[PoolOutput], usage: Usage, workers: Executor) -> Reply:
-    """The formatter's reply as bytes; what is large is written apart, so that streams do not wait for it."""
+async def answer(
+    formatter: PoolFormatter, outputs: list[PoolOutput], usage: Usage, workers: Executor, asked: int
+) -> Reply:
+    """The formatter's reply as bytes; what is large is written apart, so that streams do not wait for it.
+
+    ``asked`` bytes came with the request: an answer may hold its texts.
+    """
 
     def written() -> Reply:
         reply = formatter.pooled(outputs, usage)
@@ -127,6 +133,6 @@ async def answer(formatter: PoolFormatter, outputs: list[PoolOutput], usage: Usa
             reply.body = wire.encode(reply.body)
         return reply
 
-    if sum(len(output.data) for output in outputs) < LARGE_ANSWER:
+    if asked + sum(len(output.data) + ENTRY for output in outputs) < LARGE_ANSWER:
         return written()
     return await asyncio.get_running_loop().run_in_executor(workers, written)

@@ -73,7 +73,7 @@ class CallScope:
     # -- the default stages
 
     def model(self, name: str | None, tasks: frozenset[str]) -> LocalModel:
-        found = self.service.model(name)
+        found = self.service.model(name, tasks)
         self.served = found.name
         if tasks and not tasks & found.info.tasks:
             raise RequestError(
@@ -88,7 +88,8 @@ class CallScope:
         request, model, work = await self.prepare(endpoint, call)
         formatter = self.service.stages.format(request, await self.shown(work, model), model, call)
         if isinstance(formatter, PoolFormatter):
-            return await answer(formatter, await self.pool(work.pool, model), self.usage, self.service.workers)
+            pooled = await self.pool(work.pool, model)
+            return await answer(formatter, pooled, self.usage, self.service.workers, len(call.body))
         if work.stream:
             outputs = self._run(work, model)
             if work.stream_interval > 1:

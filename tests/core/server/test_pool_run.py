@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from array import array
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +14,8 @@ import pytest
 from frameworkctl.engine.client import EngineClient
 from frameworkctl.engine.messages import Abort, EngineLoad, Outputs, Pool, Pooled, Row
 from frameworkctl.errors import EngineError
-from frameworkctl.interfaces import PoolItem, PoolOutput, PoolParams, Prompt, Usage
-from frameworkctl.server.pooling import PoolRun, kinds
+from frameworkctl.interfaces import PoolFormatter, PoolItem, PoolOutput, PoolParams, Prompt, Reply, Usage
+from frameworkctl.server.pooling import PoolRun, answer, kinds
 
 MODEL: Any = SimpleNamespace(settings=SimpleNamespace(max_num_seqs=8, max_num_batched_tokens=100), max_model_len=60)
 EMBED = PoolParams("embed")
@@ -131,3 +133,22 @@ def test_texts_that_want_the_same_travel_together() -> None:
     made = [PoolItem(prompt=Prompt([1]), params=p) for p in (pair, EMBED, pair.at(5), other, EMBED)]
     made.append(PoolItem(prompt=Prompt([1]), params=EMBED, cache_salt="x"))
     assert list(kinds(made).values()) == [[0, 2], [1, 4], [3], [5]]
+
+
+@pytest.mark.parametrize(
+    ("count", "width", "asked", "apart"),
+    [(1, 4, 99, False), (1, 1 << 15, 99, True), (10_000, 1, 99, True), (2, 1, 9 << 20, True)],
+)
+def test_large_answers_are_made_in_another_thread(count: int, width: int, asked: int, apart: bool) -> None:
+    """Large by their vectors, by how many there are, or by the texts of the request that they repeat."""
+    threads: list[int] = []
+
+    class Formatter(PoolFormatter):
+        def pooled(self, outputs: list[PoolOutput], usage: Usage) -> Reply:
+            threads.append(threading.get_ident())
+            return Reply(body={})
+
+    outputs = [PoolOutput(item=i, data=bytes(4 * width), width=width) for i in range(count)]
+    with ThreadPoolExecutor(1) as workers:
+        asyncio.run(answer(Formatter(), outputs, Usage(), workers, asked))
+    assert (threads != [threading.get_ident()]) is apart

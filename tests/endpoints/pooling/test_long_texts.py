@@ -28,6 +28,11 @@ def test_every_piece_has_the_special_tokens() -> None:
     assert got == [[3, 7, 1, 0], pytest.approx([tokens, (62 * sums[0] + 62 * sums[1] + sums[2]) / 125, 1, 0])]
 
 
+def test_the_input_at_fault_is_named_not_its_piece() -> None:
+    error = fake.refusal(EMBED, {"input": [[7] * 200, []]}, fake.model(chunked=True))
+    assert error.param == "input[1]"
+
+
 @pytest.mark.parametrize(("length", "want"), [(1.0, 1.0), (3.0, None)])
 def test_vectors_of_length_one_have_a_mean_of_length_one(length: float, want: float | None) -> None:
     def vector(item: Any) -> list[float]:

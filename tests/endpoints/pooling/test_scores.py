@@ -52,7 +52,8 @@ def test_forms_of_a_text(form: dict[str, Any]) -> None:
         ({"queries": "a", "documents": [5]}, "documents[0]"), ({"queries": [1, 2], "documents": [3, 4]}, "queries[0]"),
         ({"queries": "a", "documents": [{"content": [{"type": "image_url"}]}]}, "documents[0].content[0]"),
         ({"queries": "a", "documents": {"title": "x"}}, "documents"),
-        ({"queries": "", "documents": ["a", ""]}, "documents[1]"),
+        ({"queries": "", "documents": ["a", ""]}, "documents[1]"), ({"text_1": "", "text_2": ["a", ""]}, "text_2[1]"),
+        ({"data_1": ["a", "b"], "data_2": ["c"]}, "data_1"),
         ({"queries": "a", "documents": "b", "max_tokens_per_doc": -1}, "max_tokens_per_doc"),
         ({"queries": "a", "documents": "b", "max_tokens_per_query": 64}, "max_tokens_per_query"),
         ({"queries": "a", "documents": "b", "chat_template_kwargs": {"tools": []}}, "chat_template_kwargs"),
@@ -66,7 +67,7 @@ def test_nonsense_is_refused_by_name(given: dict[str, Any], param: str) -> None:
 def test_limits_of_either_text_reach_the_model() -> None:
     body = {"queries": "a", "documents": "b", "max_tokens_per_query": 3, "max_tokens_per_doc": 5}
     scores({**body, "truncate_prompt_tokens": 9, "truncation_side": "left"})
-    want = {"truncate": 9, "truncation_side": "left", "max_query": 3, "max_doc": 5}
+    want = {"truncate": 9, "truncation_side": "left", "max_query": 3, "max_doc": 5, "param": "documents"}
     assert fake.asked[-1] == want
 
 
@@ -193,3 +194,11 @@ def test_documents_as_objects() -> None:
 def test_rerank_refuses_by_name(given: dict[str, Any], param: str) -> None:
     body = {"query": "q", "documents": ["a"], **given}
     assert fake.refusal(RERANK, body, CROSS).param == param
+
+
+def test_an_embedder_names_the_fields_of_the_request() -> None:
+    served = fake.model()
+    fake.answer(RERANK, {"query": "a", "documents": ["b"]}, served)
+    assert [options["param"] for options in fake.asked[-2:]] == ["query", "documents"]
+    fake.answer(SCORE, {"data_1": "a", "data_2": ["b"]}, served)
+    assert [options["param"] for options in fake.asked[-2:]] == ["data_1", "data_2"]

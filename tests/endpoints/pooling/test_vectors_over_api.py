@@ -12,6 +12,7 @@ import pytest
 from frameworkctl_endpoints.pooling.classify import ClassifyEndpoint
 from frameworkctl_endpoints.pooling.cohere_embed import CohereEmbedEndpoint
 from frameworkctl_endpoints.pooling.embeddings import EmbeddingsEndpoint
+from frameworkctl_endpoints.pooling.fields import MAX_TEXTS
 from frameworkctl_endpoints.pooling.pooling import PoolingEndpoint
 from frameworkctl_endpoints.pooling.replies import MAX_METADATA, written
 from support import pooling as fake
@@ -124,6 +125,7 @@ def test_metadata_that_fits_no_header_is_refused_before_and_after() -> None:
     [
         ({}, "input"), ({"input": None}, "input"), ({"input": []}, "input"), ({"input": ["a", 3]}, "input"),
         ({"input": [[1], "a"]}, "input"), ({"input": [[1, HI]]}, "input"), ({"messages": []}, "messages"),
+        ({"messages": [[]]}, "messages"), ({"input": [[]]}, "input"), ({"input": ["a"] * (MAX_TEXTS + 1)}, "input"),
         ({"input": "a", "messages": [HI]}, "input"), ({"input": 5}, "input"), ({"input": [1.5]}, "input[0]"),
         ({"input": {"a": 1}}, "input"), ({"input": "a", "encoding_format": "hex"}, "encoding_format"),
         ({"input": "a", "embed_dtype": "int3"}, "embed_dtype"), ({"input": "a", "endianness": "middle"}, "endianness"),
@@ -275,3 +277,12 @@ def test_answers_are_written_entry_by_entry() -> None:
     fields = {"none": iter(()), "one": iter([{"x": 1}]), "many": iter(numbers), "raw": b"[1]", "plain": {"é": [True]}}
     want = {"none": [], "one": [{"x": 1}], "many": numbers, "raw": [1], "plain": {"é": [True]}}
     assert json.loads(written(fields)) == want
+
+
+def test_cohere_names_the_field_that_the_texts_came_in() -> None:
+    for field in ("texts", "inputs"):
+        given = ["a b"] if field == "texts" else [{"content": [{"type": "text", "text": "a b"}]}]
+        body = {field: given, "truncate": "NONE", "max_tokens": 2}
+        assert fake.refusal(COHERE, body, fake.model()).param == f"{field}[0]"
+        fake.answer(COHERE, {field: given}, fake.model())
+        assert fake.asked[-1]["param"] == field
