@@ -30,14 +30,16 @@ class Muon:
     def step(self, rate: float) -> None:
         """One update from the gradients as they stand, which are the same in every process."""
         self._updates.zero_()
-        rank, ranks = distributed.get_rank(), distributed.get_world_size()
+        several = distributed.is_initialized()
+        rank, ranks = (distributed.get_rank(), distributed.get_world_size()) if several else (0, 1)
         for index, (matrix, momentum) in enumerate(zip(self.matrices, self._momenta, strict=True)):
             assert matrix.grad is not None
             momentum.lerp_(matrix.grad, 1 - _MOMENTUM)
             if index % ranks == rank:
                 ahead = matrix.grad.lerp(momentum, _MOMENTUM)
                 self._views[index].copy_(orthogonal(ahead))
-        distributed.all_reduce(self._updates)
+        if several:
+            distributed.all_reduce(self._updates)
         for matrix, update in zip(self.matrices, self._views, strict=True):
             scale = max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
             matrix.mul_(1 - rate * _DECAY).add_(update, alpha=-rate * scale)

@@ -22,15 +22,11 @@ from transformers.utils import logging
 from .batches import Batch, drills, pack, training_batches
 from .chat import BOS, END, IGNORED, PAD, encode
 from .data import SKILLS, held_out_questions
-from .muon import Muon
+from .optimizers import Optimizers
 from .tokenizer import CONTEXT, save_tokenizer, train_tokenizer
 
-_WARM_UP = 60
-# The share of the run at full rate; then the rate falls in a line to nothing.
-_STEADY = 0.35
 # Bare statements weigh half as much as conversations.
 _DRILL_LOSS = 0.5
-_ADAM_SHARE = 0.15
 _REPORTS = 7
 
 
@@ -99,30 +95,9 @@ def build_model(tokenizer: Tokenizer) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-class Optimizers:
-    """Muon for the matrices, AdamW for the rest, under one rate that rises, stays and falls."""
-
-    def __init__(self, model: LlamaForCausalLM, highest: float) -> None:
-        self.parameters = list(model.parameters())
-        self.embedding = model.model.embed_tokens.weight
-        self._muon = Muon([p for p in self.parameters if p.dim() > 1 and p is not self.embedding])
-        others = [self.embedding, *(p for p in self.parameters if p.dim() == 1)]
-        self._adam = torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0)
-        self._highest = highest
-
-    def step(self, step: int, done: float) -> None:
-        """One update; `done` is the share of the run that is over."""
-        torch.nn.utils.clip_grad_norm_([self.embedding], 1.0)
-        rate = self._highest * min(1.0, (step + 1) / _WARM_UP) * min(1.0, (1 - done) / (1 - _STEADY))
-        self._muon.step(rate)
-        for group in self._adam.param_groups:
-            group["lr"] = rate * _ADAM_SHARE
-        self._adam.step()
-
-
 def train(model: LlamaForCausalLM, tokenizer: Tokenizer, options: Options, rank: int) -> None:
     """Run for the given steps, or for the given minutes when no number of steps is given."""
-    optimizers = Optimizers(model, options.rate)
+    optimizers = Optimizers(list(model.parameters()), [model.model.embed_tokens.weight], options.rate)
     held_out = [encode(c, tokenizer) for skill in SKILLS for c in held_out_questions(skill, 40, options.seed)]
     held_out_batches = list(pack(held_out[rank :: options.processes], options.tokens))
     seed = options.seed * options.processes + rank
