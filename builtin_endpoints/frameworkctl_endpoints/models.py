@@ -32,6 +32,7 @@ def card(name: str, model: ServedModel) -> dict[str, Any]:
         "root": model.root,
         "parent": None,
         "max_model_len": model.max_model_len,
+        "tasks": sorted(model.info.tasks),
         "permission": [],
     }
 

@@ -37,13 +37,17 @@ class Client:
             self._headers["authorization"] = f"Bearer {api_key}"
 
     def models(self) -> list[str]:
-        """Names of what is served, the default first. Raises ServerError."""
+        """Names of what is served, in the server's order; only what generates text, if the server says what does.
+
+        Raises:
+            ServerError: nothing is served.
+        """
         with self._request("GET", "/v1/models") as response:
             data = _json(response.read())
-        names = [str(m["id"]) for m in data.get("data", ())]
-        if not names:
+        served = {str(m["id"]): m.get("tasks") or ["generate"] for m in data.get("data", ())}
+        if not served:
             raise ServerError(f"{self.url} serves no model")
-        return names
+        return [name for name, tasks in served.items() if "generate" in tasks] or list(served)
 
     def stream(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Events of a streamed answer. Closing the iterator closes the connection, and the server stops computing.

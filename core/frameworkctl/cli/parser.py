@@ -15,7 +15,7 @@ from .fields import Field, convert, fields_of, plugin_field
 from .model_list import named_models, refuse_unknown
 from .sources import from_environment, read_file, with_dashes
 
-ABOUT = "Serve models behind the OpenAI API. Without a model, the bundled demo is served."
+ABOUT = "Serve models behind the OpenAI API. Without a model, the bundled demo models are served."
 GROUPS = {
     "server": "server",
     "model": "model (for all models; per model in a config file)",

@@ -25,7 +25,7 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
         "--api-key", default=os.environ.get("FRAMEWORKCTL_API_KEY") or os.environ.get("OPENAI_API_KEY"), metavar="KEY",
         help="default: FRAMEWORKCTL_API_KEY or OPENAI_API_KEY of the environment",
     )  # fmt: skip
-    made.add_argument("--model", "--model-name", metavar="NAME", help="default: the server's first")
+    made.add_argument("--model", "--model-name", metavar="NAME", help="default: the server's first that generates")
     made.add_argument("--max-tokens", type=int, metavar="N", help="longest answer in tokens")
     made.add_argument("--temperature", type=float, metavar="T", help="0: always the likeliest token")
     made.add_argument("-q", "--quick", metavar="TEXT", help="ask this, print the answer and end")

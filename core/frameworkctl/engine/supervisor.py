@@ -115,23 +115,41 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
-    async def start(self, configs: list[EngineConfig], plugins: list[LoadedPlugin]) -> None:
-        """Start an engine per config; does not wait until they are ready."""
+    async def start(
+        self, configs: list[EngineConfig], plugins: list[LoadedPlugin], *, first_alone: bool = False
+    ) -> None:
+        """Start an engine per config; does not wait until they are ready.
+
+        ``first_alone``: the others begin to load when the first is ready, which so is ready as soon as without them.
+        """
         self._plugins = plugins
         self._watch_nursery()
-        for config in configs:
-            engine = Engine(config)
-            self.engines.append(engine)
+        self.engines = [Engine(config) for config in configs]
+        at_once = 1 if first_alone else len(configs)
+        for engine in self.engines[:at_once]:
+            await self._fork(engine)
+        if self.engines[at_once:]:
+            self._spawn(self._start_later(self.engines[at_once:]))
+
+    async def _start_later(self, engines: list[Engine]) -> None:
+        try:
+            await self._until_ready(self.engines[0])
+        except ConfigError:
+            return  # whoever waits for all of them tells it
+        for engine in engines:
             await self._fork(engine)
 
     async def wait_ready(self) -> None:
         """Until every engine has been ready once. Raises ConfigError with the cause when one cannot start."""
         for engine in self.engines:
-            while engine.state != "ready":
-                if engine.state == "failed":
-                    raise ConfigError(f"model {engine.config.name!r}: {engine.reason}")
-                engine.changed.clear()
-                await engine.changed.wait()
+            await self._until_ready(engine)
+
+    async def _until_ready(self, engine: Engine) -> None:
+        while engine.state != "ready":
+            if engine.state == "failed":
+                raise ConfigError(f"model {engine.config.name!r}: {engine.reason}")
+            engine.changed.clear()
+            await engine.changed.wait()
 
     async def stop(self) -> None:
         """End all engines and the nursery, and see them gone. Needs no thread: there are none at a program's exit."""

@@ -276,8 +276,8 @@ class EngineScope(Protocol):
         """
 
     def model(self, name: str | None, tasks: frozenset[str]) -> ServedModel:
-        """The model that a request named (None: the first). Raises RequestError 404, or 400 when it has no such
-        task.
+        """The model that a request named (None: the first with one of ``tasks``). Raises RequestError 404, or 400 when
+        it has no such task.
         """
 
     def generate(self, item: GenerateItem, model: ServedModel) -> AsyncGenerator[Output, None]:

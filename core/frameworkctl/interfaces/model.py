@@ -75,7 +75,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
 class CheckpointSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A checkpoint folder that a package carries, served by ``frameworkctl serve NAME``.
 
-    One that is ``default`` is served when no model is named. ``options`` are values of options of ``serve``
+    Those that are ``default`` are served when no model is named, in the order of registration; the first is loaded
+    before the others. ``options`` are values of options of ``serve``
     (``tool_call_parser``) where the user gave none; only options without a default can be set.
     """
 

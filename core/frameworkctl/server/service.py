@@ -44,10 +44,10 @@ class Service:
         self._seeds = itertools.count()
         self._first = models[0]
 
-    def model(self, name: str | None) -> LocalModel:
-        """By any served name; None is the first. Raises RequestError 404."""
+    def model(self, name: str | None, tasks: frozenset[str] = frozenset()) -> LocalModel:
+        """By any served name; None is the first that can do one of ``tasks``, or the first. Raises RequestError 404."""
         if name is None:
-            return self._first
+            return next((m for m in self.models.values() if tasks & m.info.tasks), self._first)
         found = self.models.get(name)
         if found is None:
             raise RequestError(

@@ -29,7 +29,9 @@ async def started(options: Options, host: PluginHost, nursery: NurseryProcess) -
     for model in models:
         model.workers = workers
     try:
-        await supervisor.start([engine_config(m, options, len(models)) for m in models], host.loaded())
+        configs = [engine_config(m, options, len(models)) for m in models]
+        # What is served when nobody asked for it must not make the first answer wait.
+        await supervisor.start(configs, host.loaded(), first_alone=not options.models)
         for model, engine in zip(models, supervisor.engines, strict=True):
             model.engine = engine
         service = Service(options, host, models, supervisor, observers)
