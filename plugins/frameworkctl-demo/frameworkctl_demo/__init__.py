@@ -1,1 +1,1 @@
-"""The bundled demo chat model of frameworkctl: weights, and the code that trains them."""
+"""The bundled demo models of frameworkctl: weights, and the code that trains them."""

@@ -1,1 +1,1 @@
-"""Trains and measures the bundled demo chat model."""
+"""Trains and measures the bundled demo models."""

@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 from transformers import BertForSequenceClassification
+from transformers.utils import logging
 
 from .encoder_tasks import class_scores, rank_scores
-from .pairs import Group, held_out_groups
+from .pairs import Group, held_out_groups, taught_groups
 from .reviews import LABELS, Label, Review, held_out_reviews
 
 RERANKER = Path(__file__).parents[1] / "reranker_weights"
@@ -108,13 +109,16 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000, help="questions, and sentences")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     groups = held_out_groups(given.count, given.seed)
-    kinds = {
-        "named": [made for made in groups if made.fact.kind != "help"],
-        "help": [made for made in groups if made.fact.kind == "help"],
+    parts = {
+        "held out": groups,
+        "  named": [made for made in groups if made.fact.kind != "help"],
+        "  help": [made for made in groups if made.fact.kind == "help"],
+        "taught": taught_groups(given.count, given.seed),
     }
     model = by_model(given.reranker)
-    for name, part in {"all": groups, **kinds}.items():
+    for name, part in parts.items():
         for how, ranker in (("reranker", model), ("BM25", by_words)):
             found = ranking(ranker, part)
             print(f"{name:8} {how:9} first {found.first:6.1%}  mean 1/place {found.reciprocal:.3f}  of {len(part)}")

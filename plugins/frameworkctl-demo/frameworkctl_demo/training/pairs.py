@@ -141,13 +141,20 @@ def group(rng: random.Random, split: Split, documents: int = _DOCUMENTS) -> Grou
     right = _answer(fact, subject, rng, split)
     made = [right, *(make(rng, split) for make in rng.sample(makers, documents - 1))]
     rng.shuffle(made)
-    return Group(fill(asked, {"e": subject}), tuple(made), made.index(right), fact)
+    query = fill(asked, {"e": subject, **_values(subject, rng, split)})
+    return Group(query, tuple(made), made.index(right), fact)
 
 
 def held_out_groups(count: int, seed: int, documents: int = 10) -> list[Group]:
     """Questions about what was never trained on, worded as was never trained on."""
     rng = random.Random(f"held out pairs {seed}")
     return [group(rng, "held_out", documents) for _ in range(count)]
+
+
+def taught_groups(count: int, seed: int, documents: int = 10) -> list[Group]:
+    """Questions worded as in training, about other things: most names and numbers are drawn anew."""
+    rng = random.Random(f"taught pairs {seed}")
+    return [group(rng, "train", documents) for _ in range(count)]
 
 
 def statement(rng: random.Random, split: Split) -> str:
