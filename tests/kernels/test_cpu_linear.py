@@ -91,6 +91,46 @@ def test_what_does_not_fit_is_refused(ops: CompiledLinear, wrong: torch.Tensor) 
         ops.linear(wrong, ops.pack(torch.empty(4, 8)))
 
 
+def stray(weight: torch.Tensor) -> torch.Tensor:
+    """With zeros, what is smaller than normal, and a few values far from all others."""
+    weight[3, 5:9] = torch.tensor([0.0, -0.0, 1e-40, -3e-39])
+    weight[4, 1:6] = torch.tensor([1e30, -1e-30, 3e-20, float("inf"), float("nan")])
+    weight[-1, -1] = -1e25
+    return weight
+
+
+@pytest.mark.parametrize("shape", [(64, 700), (95, 1301), (1152, 896)], ids=str)
+def test_bfloat16_takes_twelve_bits_and_nothing_is_lost(ops: CompiledLinear, shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    weight = stray(torch.randn(shape) * (torch.rand(shape[0], 1) + 0.5) * 8).bfloat16()
+    packed = ops.pack(weight)
+    assert isinstance(packed, PackedWeight)
+    assert packed.bits < 13
+    ids = torch.arange(shape[0])
+    assert torch.equal(packed.rows(ids).view(torch.int16), weight.view(torch.int16))
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_what_has_no_code_is_multiplied_too(ops: CompiledLinear, rows: int) -> None:
+    torch.manual_seed(0)
+    weight = stray(torch.randn(77, 1301)).bfloat16()
+    weight[4, 4:6] = 1.0  # neither inf nor nan, which would hide the rest
+    x = torch.randn(rows, 1301).bfloat16()
+    x[:, weight.abs().amax(0) > 1e20] *= 1e-25
+    out = torch.empty(rows, 77)
+    close(ops.linear(x, ops.pack(weight), None, out), x.double() @ weight.double().T, 1e-5)
+
+
+def test_weights_with_many_exponents_stay_as_they_are(ops: CompiledLinear) -> None:
+    torch.manual_seed(0)
+    weight = (torch.randn(64, 100) * torch.exp2(torch.randint(-40, 0, (64, 100)))).bfloat16()
+    packed = ops.pack(weight)
+    assert isinstance(packed, PackedWeight)
+    assert packed.bits == 16
+    x = torch.randn(9, 100).bfloat16()
+    close(ops.linear(x, packed), x.double() @ weight.double().T, TOLERANCE[torch.bfloat16])
+
+
 def test_other_types_stay_plain(ops: CompiledLinear) -> None:
     weight, x = torch.randn(5, 8, dtype=torch.float64), torch.randn(2, 8, dtype=torch.float64)
     assert torch.equal(ops.linear(x, ops.pack(weight)), x @ weight.T)

@@ -19,6 +19,9 @@ SIGNATURES: dict[str, list[type]] = {
     "fc_linear": [P, P, L, L, P, P, I],
     "fc_pack": [I, P, L, L, L, P],
     "fc_unpack_rows": [P, P, L, P],
+    "fc_notes_bytes": [L, L],
+    "fc_find_codes": [P, L, L, L, P],
+    "fc_squeeze": [P, L, L, L, P, P],
     "fc_linear_quantized": [P, I, P, L, L, P, P, I],
     "fc_pack_int8": [P, L, L, L, P],
     "fc_pack_int4": [P, P, P, L, L, L, P, P],
@@ -36,7 +39,7 @@ SIGNATURES: dict[str, list[type]] = {
     "fc_selective_scan": [P, I, P, P],
     "fc_gated": [I, I, P, L, L, L, P],
 }
-RESULTS: dict[str, type] = {}
+RESULTS: dict[str, type] = {"fc_notes_bytes": L, "fc_find_codes": I}
 
 
 class Weight(ctypes.Structure):

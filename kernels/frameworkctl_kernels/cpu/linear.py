@@ -18,12 +18,16 @@ from .quantized import QuantizedWeight
 PANEL = 32
 TYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 STEPS = {torch.float32: 1, torch.bfloat16: 2, torch.float16: 1}  # values of K that stand side by side
+SQUEEZED, SQUEEZED_STEP = 3, 96  # fc::Weight's type for bfloat16 in 12 bits; bytes of 32 columns by two values of K
 
 
 class PackedWeight:
-    """A weight ``[N, K]`` as panels ``[ceil(N / 32)][ceil(K / s)][32][s]``, s 2 for bfloat16 and 1 else."""
+    """A weight ``[N, K]`` as panels ``[ceil(N / 32)][ceil(K / s)][32][s]``, s 2 for bfloat16 and 1 else.
 
-    __slots__ = ("_address", "_call", "_panels", "_weight", "dtype", "shape")
+    bfloat16 takes 12 bits a value, and nothing is lost (source/squeezed.h), unless its exponents are too many.
+    """
+
+    __slots__ = ("_address", "_call", "_notes", "_panels", "_weight", "dtype", "shape")
 
     def __init__(self, weight: Tensor, arena: Arena) -> None:
         outputs, inputs = weight.shape
@@ -31,15 +35,36 @@ class PackedWeight:
         steps = STEPS[weight.dtype]
         if weight.stride(1) != 1:
             weight = weight.contiguous()
-        padded = -(-outputs // PANEL) * PANEL * -(-inputs // steps) * steps
-        self._panels = arena.take(padded * weight.element_size())
-        library = kernels()
-        library.fc_pack(
-            TYPES[weight.dtype], weight.data_ptr(), weight.stride(0), outputs, inputs, self._panels.data_ptr()
-        )
-        self._weight = Weight(self._panels.data_ptr(), outputs, inputs, TYPES[weight.dtype], 0, None)
+        self._notes: Tensor | None = None
+        type_ = TYPES[weight.dtype]
+        if weight.dtype is torch.bfloat16 and self._squeeze(weight, arena):
+            type_ = SQUEEZED
+        else:
+            padded = -(-outputs // PANEL) * PANEL * -(-inputs // steps) * steps
+            self._panels = arena.take(padded * weight.element_size())
+            kernels().fc_pack(type_, weight.data_ptr(), weight.stride(0), outputs, inputs, self._panels.data_ptr())
+        notes = None if self._notes is None else self._notes.data_ptr()
+        self._weight = Weight(self._panels.data_ptr(), outputs, inputs, type_, 0, notes)
         self._address = ctypes.addressof(self._weight)
-        self._call: Any = library.fc_linear
+        self._call: Any = kernels().fc_linear
+
+    @property
+    def bits(self) -> float:
+        """Memory for each value, with what is kept beside the panels."""
+        notes = 0 if self._notes is None else self._notes.numel()
+        return 8 * (self._panels.numel() + notes) / (self.shape[0] * self.shape[1])
+
+    def _squeeze(self, weight: Tensor, arena: Arena) -> bool:
+        """Whether it could be done."""
+        outputs, inputs = self.shape
+        notes = torch.empty(kernels().fc_notes_bytes(outputs, inputs), dtype=torch.uint8)
+        given = weight.data_ptr(), weight.stride(0), outputs, inputs
+        if not kernels().fc_find_codes(*given, notes.data_ptr()):
+            return False
+        self._panels = arena.take(-(-outputs // PANEL) * -(-inputs // 2) * SQUEEZED_STEP)
+        self._notes = notes
+        kernels().fc_squeeze(*given, self._panels.data_ptr(), notes.data_ptr())
+        return True
 
     def linear(self, x: Tensor, bias: Tensor | None, out: Tensor | None) -> Tensor:
         """``x [..., K]`` -> ``[..., N]``; ``out`` is contiguous, of the weight's type or float32.
@@ -60,7 +85,7 @@ class PackedWeight:
         if step != 1:
             x, stride = x.contiguous(), inputs
         if out is None:
-            out, type_ = torch.empty(shape[0], outputs, dtype=self.dtype), self._weight.type
+            out, type_ = torch.empty(shape[0], outputs, dtype=self.dtype), TYPES[self.dtype]
         else:
             type_ = TYPES[out.dtype]
         self._call(

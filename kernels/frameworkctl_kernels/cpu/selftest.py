@@ -7,6 +7,7 @@ it takes a fraction of a second.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from . import library
 
-F32, BF16, F16 = 0, 1, 2
+F32, BF16, F16, SQUEEZED = 0, 1, 2, 3
 Kernels = ctypes.CDLL
 Array = NDArray[Any]
 
@@ -80,8 +81,14 @@ def check_linear(kernels: Kernels) -> None:
         w, b = cast(wide), cast(bias)
         panels = np.zeros(96 * (inputs + 1) * 4, np.uint8)
         kernels.fc_pack(type_, address(w), inputs, outputs, inputs, address(panels))
-        weight = library.Weight(address(panels), outputs, inputs, type_, 0, None)
-        for rows in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 25):
+        forms = [library.Weight(address(panels), outputs, inputs, type_, 0, None)]
+        if type_ == BF16:
+            codes, notes = np.zeros(3 * 66 * 96, np.uint8), np.zeros(kernels.fc_notes_bytes(outputs, inputs), np.uint8)
+            if not kernels.fc_find_codes(address(w), inputs, outputs, inputs, address(notes)):
+                raise AssertionError("weights that can be squeezed are not")
+            kernels.fc_squeeze(address(w), inputs, outputs, inputs, address(codes), address(notes))
+            forms.append(library.Weight(address(codes), outputs, inputs, SQUEEZED, 0, address(notes)))
+        for weight, rows in itertools.product(forms, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 25)):
             x = cast(random.standard_normal((rows, inputs)).astype(np.float32))
             out = np.zeros((rows, outputs), np.float32)
             kernels.fc_linear(ctypes.addressof(weight), address(x), inputs, rows, address(b), address(out), F32)

@@ -1,0 +1,181 @@
+// Panels of a packed weight, 32 columns (outputs) with all of K in order, and the inner loops that multiply with them.
+#pragma once
+#include "simd.h"
+
+namespace fc {
+
+constexpr int kPanel = 32;
+#ifdef __AVX512F__
+constexpr int kMostRows = 12;  // 24 of 32 registers hold sums
+constexpr int kWideRows = kMostRows;
+#else
+constexpr int kMostRows = 6;  // 12 of 16 registers hold sums of half a panel
+constexpr int kWideRows = 2;  // 8 those of a panel: with more, the panel's own values have no room
+#endif
+
+struct Weight {  // mirrored in linear.py
+  const void* panels;
+  int64_t outputs, inputs;
+  int32_t type, group;
+  const void* scales;
+};
+
+// One step of K over NV vectors of columns. X: what x is converted to. kSteps: how many values of K a step takes.
+struct F32Panel {
+  using X = float;
+  using W = float;
+  static constexpr int kSteps = 1;
+  template <int R, int NV, class Row> static inline void step(vf (&sum)[R][NV], const Row& x, const W* w) {
+    vf v[NV];
+    for (int n = 0; n < NV; n++) v[n] = vload(w + n * VL);
+    for (int r = 0; r < R; r++) {
+      const vf b = vset(x(r)[0]);
+      for (int n = 0; n < NV; n++) sum[r][n] = vfma(b, v[n], sum[r][n]);
+    }
+  }
+};
+
+struct F16Panel {
+  using X = float;
+  using W = f16;
+  static constexpr int kSteps = 1;
+  template <int R, int NV, class Row> static inline void step(vf (&sum)[R][NV], const Row& x, const W* w) {
+    vf v[NV];
+    for (int n = 0; n < NV; n++) v[n] = vload(w + n * VL);
+    for (int r = 0; r < R; r++) {
+      const vf b = vset(x(r)[0]);
+      for (int n = 0; n < NV; n++) sum[r][n] = vfma(b, v[n], sum[r][n]);
+    }
+  }
+};
+
+// Two values of K stand side by side for each column.
+#if defined(__AVX512BF16__)
+#define FC_BF16_DOT 1
+inline vf dot_bf16(vf sum, int32_t pair, vi w) {
+  return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)w);
+}
+#elif defined(FC_EMULATE_BF16_DOT)  // to run the form above on processors without it
+#define FC_BF16_DOT 1
+inline vf dot_bf16(vf sum, int32_t pair, vi w) {
+  float lane[VL];
+  bf16 x[2], y[2 * VL];
+  vstore(lane, sum);
+  memcpy(x, &pair, 4);
+  memcpy(y, &w, sizeof(w));
+  for (int i = 0; i < VL; i++) lane[i] += widen(x[0]) * widen(y[2 * i]) + widen(x[1]) * widen(y[2 * i + 1]);
+  return vload(lane);
+}
+#endif
+
+// Values of two k for VL columns, as they lie side by side in memory.
+#ifdef __AVX512F__
+inline vi pairs_at(const bf16* w) { return _mm512_loadu_si512(w); }
+inline vf first_of(vi pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
+inline vf second_of(vi pairs) {
+  return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(0xffff0000)));
+}
+#else
+inline vi pairs_at(const bf16* w) { return _mm256_loadu_si256((const __m256i*)w); }
+inline vf first_of(vi pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
+inline vf second_of(vi pairs) {
+  return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(0xffff0000)));
+}
+#endif
+
+struct Bf16Panel {
+  using W = bf16;
+  static constexpr int kSteps = 2;
+#ifdef FC_BF16_DOT
+  using X = bf16;
+  // `w(n)`: the values of both k for vector n of columns.
+  template <int R, int NV, class Row, class Pairs>
+  static inline void multiply(vf (&sum)[R][NV], const Row& x, const Pairs& w) {
+    for (int r = 0; r < R; r++) {
+      int32_t pair;
+      memcpy(&pair, x(r), 4);
+      for (int n = 0; n < NV; n++) sum[r][n] = dot_bf16(sum[r][n], pair, w(n));
+    }
+  }
+#else
+  using X = float;
+  template <int R, int NV, class Row, class Pairs>
+  static inline void multiply(vf (&sum)[R][NV], const Row& x, const Pairs& w) {
+    vf v[NV];
+    for (int n = 0; n < NV; n++) v[n] = first_of(w(n));
+    for (int r = 0; r < R; r++) {
+      const vf b = vset(x(r)[0]);
+      for (int n = 0; n < NV; n++) sum[r][n] = vfma(b, v[n], sum[r][n]);
+    }
+    for (int n = 0; n < NV; n++) v[n] = second_of(w(n));
+    for (int r = 0; r < R; r++) {
+      const vf b = vset(x(r)[1]);
+      for (int n = 0; n < NV; n++) sum[r][n] = vfma(b, v[n], sum[r][n]);
+    }
+  }
+#endif
+  template <int R, int NV, class Row> static inline void step(vf (&sum)[R][NV], const Row& x, const W* w) {
+    multiply<R, NV>(sum, x, [&](int n) { return pairs_at(w + n * VL * 2); });
+  }
+};
+
+constexpr int64_t kAhead = 4096;  // bytes of the panel fetched before they are needed
+
+// sums [R][kPanel] (+)= rows `x` (`stride` values apart) times NV vectors of columns from `w` on, over `steps` steps of K.
+// Far: the weights come from memory, and are fetched ahead.
+template <class P, int R, int NV, bool Far>
+void tile(const typename P::X* x, int64_t stride, const typename P::W* w, int64_t steps, float* sums, bool add) {
+  using X = typename P::X;
+  constexpr int kGroups = (R + 2) / 3;
+  const X* rows[kGroups];  // every third row: the others are reached by one or two strides in the address
+  for (int g = 0; g < kGroups; g++) rows[g] = x + g * 3 * stride;
+  vf sum[R][NV];
+  for (int r = 0; r < R; r++)
+    for (int n = 0; n < NV; n++) sum[r][n] = add ? vload(sums + r * kPanel + n * VL) : vzero();
+  for (int64_t s = 0; s < steps; s++) {
+    if constexpr (Far)
+      for (unsigned line = 0; line < P::kSteps * kPanel * sizeof(*w); line += 64)
+        _mm_prefetch((const char*)w + kAhead + line, _MM_HINT_T0);
+    P::template step<R, NV>(sum, [&](int r) { return rows[r / 3] + (r % 3) * stride; }, w);
+    for (int g = 0; g < kGroups; g++) rows[g] += P::kSteps;
+    w += P::kSteps * kPanel;
+  }
+  for (int r = 0; r < R; r++)
+    for (int n = 0; n < NV; n++) vstore(sums + r * kPanel + n * VL, sum[r][n]);
+}
+
+template <class P> using Tile = void (*)(const typename P::X*, int64_t, const typename P::W*, int64_t, float*, bool);
+
+template <class P, int R, bool Far> constexpr Tile<P> tile_of() {
+  if constexpr (R <= kWideRows) return tile<P, R, kPanel / VL, Far>;
+  else return tile<P, R, 2, Far>;
+}
+
+template <class P, bool Far> Tile<P> tile_for(int rows) {
+  static constexpr Tile<P> kTiles[] = {
+      tile_of<P, 1, Far>(), tile_of<P, 2, Far>(), tile_of<P, 3, Far>(),
+      tile_of<P, 4, Far>(), tile_of<P, 5, Far>(), tile_of<P, 6, Far>(),
+#ifdef __AVX512F__
+      tile_of<P, 7, Far>(), tile_of<P, 8, Far>(), tile_of<P, 9, Far>(),
+      tile_of<P, 10, Far>(), tile_of<P, 11, Far>(), tile_of<P, 12, Far>(),
+#endif
+  };
+  return kTiles[rows - 1];
+}
+
+// Sums of `rows` rows, in tiles of equal size, as far as that goes. far: the first tile finds the weights in memory.
+template <class P>
+void tiles(const typename P::X* x, int64_t stride, int64_t rows, const typename P::W* w, int64_t steps, int64_t columns,
+           float* sums, bool add, bool far) {
+  const int64_t blocks = (rows + kMostRows - 1) / kMostRows;
+  for (int64_t b = 0; b < blocks; b++) {
+    const int64_t start = rows * b / blocks;
+    const int count = int(rows * (b + 1) / blocks - start);
+    const int width = count <= kWideRows ? kPanel : 2 * VL;
+    const Tile<P> run = far && b == 0 ? tile_for<P, true>(count) : tile_for<P, false>(count);
+    for (int c = 0; c < kPanel && c < columns; c += width)
+      run(x + start * stride, stride, w + c * P::kSteps, steps, sums + start * kPanel + c, add);
+  }
+}
+
+}  // namespace fc
