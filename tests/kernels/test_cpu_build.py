@@ -56,6 +56,38 @@ class TestCache:
         with pytest.raises(BackendUnavailable, match="their test failed: it ended with status 1"):
             build.library()
 
+    @pytest.mark.parametrize(
+        ("wrong", "why"),
+        [("#error no such instruction", "compiling one.cpp failed"), ("#define ONE 2", "their test failed")],
+        ids=["cannot be compiled", "computes wrongly"],
+    )
+    def test_where_the_form_with_avx512_fails_there_is_the_one_without(
+        self, wrong: str, why: str, few_sources: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        source = f"#ifdef __BMI2__  // for this processor\n{wrong}\n#endif\n#ifndef ONE\n#define ONE 1\n#endif\n"
+        (few_sources / "one.cpp").write_text(source + 'extern "C" int one() { return ONE; }\n')
+        with monkeypatch.context() as less:
+            less.setattr(build, "processor_flags", lambda: build.NEEDED)
+            with pytest.raises(BackendUnavailable, match=why):
+                build.library()
+        monkeypatch.setattr(build, "processor_flags", lambda: build.NEEDED | {"avx512f"})
+        assert build.library().is_file()
+        assert f"{why}: " in caplog.text
+        assert "they are compiled for AVX2 instead" in caplog.text
+        monkeypatch.setenv("FRAMEWORKCTL_CPU_ARCH", "native")  # what somebody names is what they get
+        with pytest.raises(BackendUnavailable, match=why):
+            build.library()
+
+    def test_processors_do_not_share(self, few_sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        places = {build.place()}
+        monkeypatch.setattr(build, "processor_flags", lambda: build.NEEDED | {"avx512f"})
+        places.add(build.place())
+        monkeypatch.setattr(build, "processor_flags", lambda: build.NEEDED | {"avx512f", "avx512_bf16"})
+        places.add(build.place())
+        monkeypatch.setattr(build, "_processor", lambda: "another model")
+        places.add(build.place())
+        assert len(places) == 4
+
     def test_a_crash_in_the_test_ends_nothing_else(self, few_sources: Path) -> None:
         (few_sources / "one.cpp").write_text('extern "C" int one() { __builtin_trap(); }\n')
         with pytest.raises(BackendUnavailable, match="their test failed: it ended with signal"):
@@ -120,10 +152,7 @@ def test_without_a_compiler_everything_still_runs(tmp_path: Path) -> None:
 
 @needs_compiler
 @pytest.mark.slow
-@pytest.mark.parametrize("words", ["", "-DFC_EMULATE_BF16_DOT"], ids=["avx2", "avx2 with an emulated bf16 dot"])
-def test_forms_for_other_processors(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The self-test passes on builds for less than this machine has, and for more."""
-    monkeypatch.setenv("CXX", f"{build.find_compiler()[0]} {words}")
+def test_the_form_for_less_than_this_machine_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRAMEWORKCTL_CPU_ARCH", "x86-64-v3")
     monkeypatch.setenv("FRAMEWORKCTL_CACHE", str(tmp_path))
     assert build.library().is_file()

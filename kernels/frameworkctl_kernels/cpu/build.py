@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import logging
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -34,6 +36,8 @@ FLAGS = (
 )
 COMPILERS = ("g++", "clang++", "c++")
 NEEDED = frozenset({"avx2", "fma", "f16c"})
+NEEDED_ONLY = tuple(f"-m{flag}" for flag in sorted(NEEDED))
+MORE = frozenset({"avx512f", "avx_vnni"})  # what the sources have other forms for
 TIMEOUT = 300.0  # seconds for one file
 LIBRARY = "kernels.so"
 SELFTEST = ("-P", "-m", "frameworkctl_kernels.cpu.selftest")  # what Python runs, with the library's path
@@ -51,7 +55,7 @@ def place() -> Path:
     flags = processor_flags()
     if platform.machine() not in ("x86_64", "AMD64") or not flags >= NEEDED:
         raise BackendUnavailable("the compiled CPU kernels need an x86 processor with AVX2, FMA and F16C")
-    return cache_dir() / "kernels" / _key(_sources(), find_compiler(), _arch(), flags) / LIBRARY
+    return cache_dir() / "kernels" / _key(_sources(), find_compiler(), flags) / LIBRARY
 
 
 def library(*, wait: bool = True) -> Path:
@@ -74,7 +78,7 @@ def library(*, wait: bool = True) -> Path:
             except BlockingIOError:
                 return made
             if not made.is_file():  # whoever comes second finds it made
-                _make([s for s in _sources() if s.suffix == ".cpp"], find_compiler(), _arch(), folder, key)
+                _make_best([s for s in _sources() if s.suffix == ".cpp"], find_compiler(), folder, key)
     except OSError as e:
         raise BackendUnavailable(
             f"cannot write to {folder}: {e.strerror}; set FRAMEWORKCTL_CACHE to another folder"
@@ -119,28 +123,50 @@ def _sources() -> list[Path]:
     return sorted(SOURCE.iterdir())
 
 
-def _arch() -> str:
-    return os.environ.get("FRAMEWORKCTL_CPU_ARCH") or "native"
+def _processor() -> str:
+    """Who made the first processor, and its model: those of one model can do the same."""
+    wanted = ("vendor_id", "cpu family", "model")
+    found: dict[str, str] = {}
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as f:
+        for line in f:
+            name, _, value = line.partition(":")
+            if not value:
+                break
+            found[name.strip()] = value.strip()
+    return " ".join(found.get(name, "") for name in wanted)
 
 
-def _key(sources: list[Path], compiler: list[str], arch: str, flags: frozenset[str]) -> str:
+def _key(sources: list[Path], compiler: list[str], flags: frozenset[str]) -> str:
     """Of everything that decides what comes out."""
     whole = hashlib.sha256()
     for file in sources:
         whole.update(f"\0{file.name}\0".encode() + file.read_bytes())
     version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False).stdout
     package = metadata.version("frameworkctl")
-    whole.update("\0".join([*compiler, version, arch, *sorted(flags), *FLAGS, package]).encode())
+    arch = os.environ.get("FRAMEWORKCTL_CPU_ARCH", "")
+    whole.update("\0".join([*compiler, version, arch, _processor(), *sorted(flags), *FLAGS, package]).encode())
     return whole.hexdigest()[:32]
 
 
-def _make(sources: list[Path], compiler: list[str], arch: str, folder: Path, key: str) -> None:
+def _make_best(sources: list[Path], compiler: list[str], folder: Path, key: str) -> None:
+    """For this processor; for any with AVX2 where that cannot be compiled or is wrong, as with an old assembler."""
+    named = os.environ.get("FRAMEWORKCTL_CPU_ARCH")
+    try:
+        _make(sources, compiler, (f"-march={named or 'native'}",), folder, key)
+    except BackendUnavailable as e:
+        if named or not processor_flags() & MORE:
+            raise
+        log.warning("%s; they are compiled for AVX2 instead", e)
+        _make(sources, compiler, NEEDED_ONLY, folder, key)
+
+
+def _make(sources: list[Path], compiler: list[str], arch: Sequence[str], folder: Path, key: str) -> None:
     """Compile, link, test, and put the result in place in one move."""
     started = time.monotonic()
     log.info("compiling the CPU kernels with %s, once for this machine", compiler[0])
     with tempfile.TemporaryDirectory(prefix="making-", dir=folder) as place:
         work = Path(place)
-        options = [*FLAGS, f"-march={arch}", f"-I{SOURCE}"]
+        options = [*FLAGS, *arch, f"-I{SOURCE}"]
 
         def compile_one(source: Path) -> Path:
             target = work / f"{source.stem}.o"

@@ -16,39 +16,48 @@ struct Rows {  // activations as integers
   int64_t stride, blocks;
 };
 
+// Sums of integers, of their element's type and settled one by one: compilers copy them about otherwise, or put off
+// additions until registers run out.
+typedef uint32_t vsums __attribute__((vector_size(VL * 4)));
+#ifdef FC_EMULATE
+inline void settle(vsums&) {}
+#else
+inline void settle(vsums& sum) { asm("" : "+v"(sum)); }
+#endif
+
 #ifdef __AVX512BW__
-inline vi izero() { return _mm512_setzero_si512(); }
 inline vi bytes_to_shorts(const int8_t* p) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)p)); }
 inline vi iload(const void* p) { return _mm512_loadu_si512(p); }
 inline vi low_nibbles(vi v) { return _mm512_and_si512(v, _mm512_set1_epi16(15)); }
 template <int Bits> inline vi shift_right(vi v) { return _mm512_srli_epi16(v, Bits); }
 inline vi pair_of(int32_t x) { return _mm512_set1_epi32(x); }
-inline vi dot_pairs(vi sum, vi a, vi b) {
+inline void add_products(vsums& sum, vi a, vi b) {
 #ifdef __AVX512VNNI__
-  return _mm512_dpwssd_epi32(sum, a, b);
+  sum = (vsums)_mm512_dpwssd_epi32((vi)sum, a, b);
+  settle(sum);
 #else
-  return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
+  sum += (vsums)_mm512_madd_epi16(a, b);
 #endif
 }
-inline vf to_floats(vi v) { return _mm512_cvtepi32_ps(v); }
+inline vf to_floats(vsums v) { return _mm512_cvtepi32_ps((vi)v); }
 constexpr int kIntLanes = 16;
 #elif defined(__AVX512F__)
 #error "AVX-512 without its byte and word instructions is not supported"
 #else
-inline vi izero() { return _mm256_setzero_si256(); }
 inline vi bytes_to_shorts(const int8_t* p) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)p)); }
 inline vi iload(const void* p) { return _mm256_loadu_si256((const __m256i*)p); }
 inline vi low_nibbles(vi v) { return _mm256_and_si256(v, _mm256_set1_epi16(15)); }
 template <int Bits> inline vi shift_right(vi v) { return _mm256_srli_epi16(v, Bits); }
 inline vi pair_of(int32_t x) { return _mm256_set1_epi32(x); }
-inline vi dot_pairs(vi sum, vi a, vi b) {
+inline void add_products(vsums& sum, vi a, vi b) {
 #ifdef __AVXVNNI__
-  return _mm256_dpwssd_avx_epi32(sum, a, b);
+  sum = (vsums)_mm256_dpwssd_avx_epi32((vi)sum, a, b);
+  settle(sum);
 #else
-  return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+  sum += (vsums)_mm256_madd_epi16(a, b);
 #endif
 }
-inline vf to_floats(vi v) { return _mm256_cvtepi32_ps(v); }
+inline vf to_floats(vsums v) { return _mm256_cvtepi32_ps((vi)v); }
 #endif
 
 inline int32_t pair_at(const int16_t* x) {
@@ -60,15 +69,15 @@ inline int32_t pair_at(const int16_t* x) {
 // `width` values of K that share a scale of the activations; the panel's bytes of one step, and how many values it has.
 struct Int8Panel {
   static constexpr int kSteps = 2, kBytes = 64;
-  template <int R, int NV, class Row> static inline void step(vi (&sum)[R][NV], const Row& x, const uint8_t* w) {
+  template <int R, int NV, class Row> static inline void step(vsums (&sum)[R][NV], const Row& x, const uint8_t* w) {
     vi v[NV];
     for (int n = 0; n < NV; n++) v[n] = bytes_to_shorts((const int8_t*)w + n * VL * 2);
     for (int r = 0; r < R; r++) {
       const vi pair = pair_of(pair_at(x(r)));
-      for (int n = 0; n < NV; n++) sum[r][n] = dot_pairs(sum[r][n], v[n], pair);
+      for (int n = 0; n < NV; n++) add_products(sum[r][n], v[n], pair);
     }
   }
-  template <int NV> static inline void add(float* total, const vi (&sum)[NV], float scale, float, const f16*) {
+  template <int NV> static inline void add(float* total, const vsums (&sum)[NV], float scale, float, const f16*) {
     for (int n = 0; n < NV; n++) vstore(total + n * VL, vfma(to_floats(sum[n]), vset(scale), vload(total + n * VL)));
   }
 };
@@ -76,7 +85,7 @@ struct Int8Panel {
 struct Int4Panel {
   static constexpr int kSteps = 8, kBytes = 128;
   template <int J, int R, int NV, class Row>
-  static inline void pairs(vi (&sum)[R][NV], const Row& x, const vi (&words)[NV]) {
+  static inline void pairs(vsums (&sum)[R][NV], const Row& x, const vi (&words)[NV]) {
     vi v[NV];
     for (int n = 0; n < NV; n++) {
       if constexpr (J == 0) v[n] = low_nibbles(words[n]);
@@ -85,10 +94,16 @@ struct Int4Panel {
     }
     for (int r = 0; r < R; r++) {
       const vi pair = pair_of(pair_at(x(r) + 2 * J));
-      for (int n = 0; n < NV; n++) sum[r][n] = dot_pairs(sum[r][n], v[n], pair);
+      for (int n = 0; n < NV; n++) {
+        add_products(sum[r][n], v[n], pair);
+        if constexpr (VL == 16) settle(sum[r][n]);
+      }
     }
+    if constexpr (VL == 8 && J == 1)  // once is best with few registers
+      for (int r = 0; r < R; r++)
+        for (int n = 0; n < NV; n++) settle(sum[r][n]);
   }
-  template <int R, int NV, class Row> static inline void step(vi (&sum)[R][NV], const Row& x, const uint8_t* w) {
+  template <int R, int NV, class Row> static inline void step(vsums (&sum)[R][NV], const Row& x, const uint8_t* w) {
     vi words[NV];
     for (int n = 0; n < NV; n++) words[n] = iload(w + n * VL * 4);
     pairs<0, R, NV>(sum, x, words);
@@ -97,7 +112,7 @@ struct Int4Panel {
     pairs<3, R, NV>(sum, x, words);
   }
   template <int NV>
-  static inline void add(float* total, const vi (&sum)[NV], float scale, float xs, const f16* scales) {
+  static inline void add(float* total, const vsums (&sum)[NV], float scale, float xs, const f16* scales) {
     for (int n = 0; n < NV; n++) {
       const vf dot = vmul(to_floats(sum[n]), vset(scale));
       const vf so_far = vfma(vload(scales + kPanel + n * VL), vset(xs), vload(total + n * VL));
@@ -116,9 +131,9 @@ void quantized_tile(const Rows& x, int64_t first, const uint8_t* w, int column, 
   w += column * (P::kBytes / kPanel);
   memset(totals, 0, sizeof(float) * R * NV * VL);
   for (int64_t block = 0; block < x.blocks; block++) {
-    vi sum[R][NV];
+    vsums sum[R][NV];
     for (int r = 0; r < R; r++)
-      for (int n = 0; n < NV; n++) sum[r][n] = izero();
+      for (int n = 0; n < NV; n++) sum[r][n] = vsums{};
     for (int64_t s = 0; s < width; s += P::kSteps) {
       for (int line = 0; line < P::kBytes; line += 64) _mm_prefetch((const char*)w + kAhead + line, _MM_HINT_T0);
       P::template step<R, NV>(sum, [&](int r) { return rows[r / 3] + (r % 3) * x.stride; }, w);
@@ -159,12 +174,19 @@ inline void quantize_row(const T* x, int64_t inputs, int64_t width, int64_t bloc
   for (int64_t b = 0; b < blocks; b++, values += width) {
     const int64_t start = b * width, count = inputs - start < width ? inputs - start : width;
     copy_row(x + start, wide, count, width);
-    vf most = vzero();
+    vf most = vzero(), zeros = vzero();
     for (int64_t i = 0; i < width; i += VL) {
       const vf v = vload(wide + i);
       most = vmax(most, vmax(v, vmul(v, vset(-1.0f))));
+      zeros = vfma(v, vzero(), zeros);
     }
-    const float largest = vmaximum(most), up = largest > 0 ? 32767.0f / largest : 0.0f;
+    const float largest = vmaximum(most), none = vsum(zeros);
+    if (none != 0) {  // NaN: an infinity or NaN is among them, and what is made of the row is no number either
+      memset(values, 0, width * sizeof(*values));
+      scales[b] = sums[b] = none;
+      continue;
+    }
+    const float up = largest > 1e-30f ? 32767.0f / largest : 0.0f;
     int64_t total = 0;
     for (int64_t i = 0; i < width; i++) {
       const int32_t q = int32_t(__builtin_nearbyintf(wide[i] * up));
