@@ -67,10 +67,10 @@ class ServerProcess:
                 self._process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_TIMEOUT)
+        finally:  # also where Ctrl-C ends the waiting
             with contextlib.suppress(ProcessLookupError):  # what is left of it, if anything
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        finally:
             self._output.close()
 
 

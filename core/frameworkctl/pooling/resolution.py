@@ -126,8 +126,9 @@ def _with_options(
     if (both := options.pooling_type) is not None:
         per_token = both.lower() in ("all", "step") or _serves_tokens(both, poolers)
         seq, tok = (None, both) if per_token else (both, None)
-    if options.dimensions is not None and (pooling.matryoshka is None or options.dimensions > pooling.size):
-        raise ConfigError(f"{FLAG}: dimensions: embeddings of this model cannot be cut to {options.dimensions}")
+    sizes, wanted = pooling.matryoshka, options.dimensions
+    if wanted is not None and (sizes is None or wanted > pooling.size or (sizes and wanted not in sizes)):
+        raise ConfigError(f"{FLAG}: dimensions: embeddings of this model cannot be cut to {wanted}")
     active = options.use_activation
     changed = msgspec.structs.replace(
         pooling,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..engine.messages import EngineInfo
+from ..interfaces.pooling import TOKEN_TASKS
 from .served_model import LocalModel
 
 
@@ -14,7 +15,10 @@ def banner(model: LocalModel, info: EngineInfo) -> str:
         code += f", {model.choice.name}"
     kept = f"KV cache of {info.cache_tokens:,} tokens ({info.pages:,} pages, {info.cache_bytes / 1e9:.2f} GB)"
     pooling = model.info.pooling
-    pools = "" if pooling is None else f" {', '.join(sorted(model.info.tasks))} by {pooling.pooler};"
+    pools = ""
+    if pooling is not None:
+        pooler = pooling.token_pooler if model.info.tasks <= TOKEN_TASKS else pooling.pooler
+        pools = f" {', '.join(sorted(model.info.tasks))} by {pooler};"
     return (
         f"{' = '.join(model.names)}: {model.info.architecture} ({code}), {count(info.parameters)} parameters in"
         f" {info.dtype} on {info.device} ({info.backend}, {info.threads} threads);"

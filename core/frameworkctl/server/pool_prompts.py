@@ -13,6 +13,7 @@ from ..interfaces.served_model import TruncationSide
 
 MAX_TOKENS = 1 << 23  # of a call, all of its prompts together: they are held in memory until it is answered
 MAX_CHARACTERS = 1 << 26  # of a call's joined pairs, which are read one by one, each with its query
+MAX_CUT = 1 << 22  # characters of a text that is cut to its first or last tokens: all of it is read
 FAR_TOO_LONG = 8  # times the characters that could fit: such a text is refused before it is tokenized
 
 
@@ -105,6 +106,8 @@ class PoolPrompts:
         longest = self._limit * self._tokenizer.longest_token
         if keep is None and len(text) > FAR_TOO_LONG * longest:
             raise self._too_long(name, f"{len(text)} characters, and {self._limit} tokens have at most about {longest}")
+        if len(text) > (most := max(MAX_CUT, FAR_TOO_LONG * longest)):
+            raise bad(name, f"{name} has {len(text)} characters; at most {most} are read to be truncated.")
         return text.lower() if self._lower_case else text
 
     def _given_ids(self, ids: Sequence[int], name: str, keep: int | None, side: TruncationSide | None) -> Sequence[int]:

@@ -205,6 +205,8 @@ def test_matryoshka(folder: Folder) -> None:
     folder.config["matryoshka_dimensions"] = [16, 32]
     assert folder.pooling(ENCODER).matryoshka == (16, 32)
     assert folder.pooling(ENCODER, given={"dimensions": 32}).dimensions == 32
+    with pytest.raises(ConfigError, match="cannot be cut to 24"):
+        folder.pooling(ENCODER, given={"dimensions": 24})
 
 
 def test_options_come_last(folder: Folder) -> None:

@@ -8,7 +8,7 @@ import pytest
 from frameworkctl.errors import RequestError
 from frameworkctl.frontend.tokenizer import TextTokenizer
 from frameworkctl.interfaces import ModelInfo, PoolingInfo
-from frameworkctl.server.pool_prompts import MAX_TOKENS, PoolPrompts
+from frameworkctl.server.pool_prompts import MAX_CUT, MAX_TOKENS, PoolPrompts
 from support.checkpoints import build_tokenizer
 
 LONG = MAX_TOKENS // 4
@@ -47,6 +47,14 @@ def test_one_query_counts_with_each_of_its_documents(joined: bool, keep: int | N
     query = "fox " * (1 << 13)
     error = refused(lambda: made.pairs([(query, f"dog {i}") for i in range(2100)], keep, None, 0, 0, "documents"))
     assert (error.param, error.code) == ("documents", "too_many_tokens")
+
+
+def test_a_text_to_be_cut_is_read_up_to_a_length() -> None:
+    """What is not to be cut is refused far earlier."""
+    made = prompts(limit=4)
+    error = refused(lambda: made.batch(["fox", "a" * (MAX_CUT + 1)], True, 2, None, False, "input"))
+    assert error.param == "input[1]"
+    assert refused(lambda: made.batch(["a" * 9999], True, None, None, False, "input")).code == "context_length_exceeded"
 
 
 def test_the_text_at_fault_is_named() -> None:

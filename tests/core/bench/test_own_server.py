@@ -1,0 +1,30 @@
+"""Servers that are started for a measurement do not outlive it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import psutil
+import pytest
+from frameworkctl.bench.own_server import ServerProcess
+
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+
+
+def test_a_second_ctrl_c_ends_the_wait_and_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that does not heed SIGTERM is waited for; who does not want to wait leaves nothing behind."""
+    wait = subprocess.Popen.wait
+
+    def interrupted(self: Any, timeout: float | None = None) -> int:
+        if timeout is not None:
+            raise KeyboardInterrupt
+        return wait(self)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", interrupted)
+    server = ServerProcess([sys.executable, "-c", DEAF], 1)
+    with pytest.raises(KeyboardInterrupt), server:
+        while server._output.tell() == 0:  # it is deaf from then on
+            server._output.seek(0, 2)
+    assert not psutil.pid_exists(server._process.pid)
