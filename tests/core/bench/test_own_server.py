@@ -24,7 +24,8 @@ def test_a_second_ctrl_c_ends_the_wait_and_the_server(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(subprocess.Popen, "wait", interrupted)
     server = ServerProcess([sys.executable, "-c", DEAF], 1)
+    while server._output.tell() == 0:  # it is deaf from then on
+        server._output.seek(0, 2)
     with pytest.raises(KeyboardInterrupt), server:
-        while server._output.tell() == 0:  # it is deaf from then on
-            server._output.seek(0, 2)
+        pass
     assert not psutil.pid_exists(server._process.pid)
