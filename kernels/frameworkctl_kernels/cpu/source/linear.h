@@ -28,40 +28,45 @@ inline void finish(const float* sums, int width, int rows, int columns, const B*
   }
 }
 
-// Rows [first, last) of the batch by the columns of one panel.
+// Activations as the tiles read them: values [b * kBlock, (b + 1) * kBlock) of row r begin at x + b * block + r * stride.
+template <class X> struct Input {
+  const X* x;
+  int64_t stride, block;
+};
+
+constexpr int64_t kRowsAtOnce = kMostRows * 16;  // rows whose sums and activations stay near
+
+// At most kRowsAtOnce rows from `first` on by the columns of one panel.
 template <class P, class T, class B>
-void panel_rows(const Weight& weight, int64_t panel, const typename P::X* x, int64_t stride, int64_t first,
-                int64_t last, const B* bias, T* out, int64_t out_stride) {
+void panel_rows(const Weight& weight, int64_t panel, const Input<typename P::X>& input, int64_t first, int64_t rows,
+                const B* bias, T* out) {
   using W = typename P::W;
-  constexpr int64_t kRowsAtOnce = kMostRows * 16;  // whose sums stay near
-  const int64_t steps = (weight.inputs + P::kSteps - 1) / P::kSteps;
-  const int64_t column = panel * kPanel, left = weight.outputs - column;
-  alignas(64) float sums[kRowsAtOnce * kPanel];
-  alignas(64) W written[std::is_same_v<W, bf16> ? kBlock * kPanel : 1];
+  const int64_t steps = (weight.inputs + P::kSteps - 1) / P::kSteps, column = panel * kPanel;
+  const int64_t left = weight.outputs - column;
+  const auto* x = input.x + first * input.stride;
+  const bool together = input.block == kBlock;  // a row's blocks follow each other
   const bool squeezed = std::is_same_v<W, bf16> && weight.type == SQUEEZED;
   const W* plain = static_cast<const W*>(weight.panels) + panel * steps * P::kSteps * kPanel;
-  for (int64_t start = first; start < last; start += kRowsAtOnce) {
-    const int64_t rows = last - start < kRowsAtOnce ? last - start : kRowsAtOnce;
-    const auto* from = x + start * stride;
-    const int64_t most = rows <= kMostRows && !squeezed ? steps : kBlock / P::kSteps;
-    int64_t next = 0;
-    for (int64_t s = 0; s < steps; s += most, from += most * P::kSteps) {
-      const int64_t count = steps - s < most ? steps - s : most;
-      const W* w = plain + s * P::kSteps * kPanel;
-      if constexpr (std::is_same_v<W, bf16>)
-        if (squeezed) {
-          if (rows == 1) {
-            Squeezed(weight, panel).multiply_row<P>(from, steps, sums);
-            break;
-          }
-          Squeezed(weight, panel).read(s, count, written, next);
-          w = written;
+  alignas(64) float sums[kRowsAtOnce * kPanel];
+  alignas(64) W written[std::is_same_v<W, bf16> ? kBlock * kPanel : 1];
+  const int64_t most = rows <= kMostRows && together && !squeezed ? steps : kBlock / P::kSteps;
+  int64_t next = 0;
+  for (int64_t s = 0; s < steps; s += most, x += input.block) {
+    const int64_t count = steps - s < most ? steps - s : most;
+    const W* w = plain + s * P::kSteps * kPanel;
+    if constexpr (std::is_same_v<W, bf16>)
+      if (squeezed) {
+        if (rows == 1 && together) {
+          Squeezed(weight, panel).multiply_row<P>(x, steps, sums);
+          break;
         }
-      tiles<P>(from, stride, rows, w, count, left, sums, s > 0, !squeezed);
-    }
-    finish(sums, kPanel, int(rows), left < kPanel ? int(left) : kPanel, bias ? bias + column : bias,
-           out + start * out_stride + column, out_stride);
+        Squeezed(weight, panel).read(s, count, written, next);
+        w = written;
+      }
+    tiles<P>(x, input.stride, rows, w, count, left, sums, s > 0, !squeezed);
   }
+  finish(sums, kPanel, int(rows), left < kPanel ? int(left) : kPanel, bias ? bias + column : bias,
+         out + first * weight.outputs + column, weight.outputs);
 }
 
 template <class From, class To> inline void copy_row(const From* from, To* to, int64_t count, int64_t padded) {
@@ -71,24 +76,29 @@ template <class From, class To> inline void copy_row(const From* from, To* to, i
   for (; i < padded; i++) narrow(0.0f, to + i);
 }
 
-// Rows as the tiles read them: in type X, K padded to whole steps, not a power of two apart (rows would share a few
-// lines of the cache). `x` itself where it is so already.
-template <class P, class T> const typename P::X* prepare(const T* x, int64_t* stride, int64_t rows, int64_t inputs) {
+// Rows in type X, K padded to whole steps. Few: row after row, not a power of two apart (they would share a few lines of
+// the cache), `x` itself where it is so already. Many: block after block, so that what a tile reads lies together.
+template <class P, class T> Input<typename P::X> prepare(const T* x, int64_t stride, int64_t rows, int64_t inputs) {
   using X = typename P::X;
+  constexpr int64_t kFew = 2 * kMostRows;
   constexpr bool kSame = sizeof(X) == sizeof(T);
-  if (kSame && inputs % P::kSteps == 0 && (rows <= 4 || *stride * sizeof(X) % 2048 != 0))
-    return reinterpret_cast<const X*>(x);
-  const int64_t padded = (inputs + P::kSteps - 1) / P::kSteps * P::kSteps;
-  int64_t wide = (padded + 15) / 16 * 16;
-  if (wide * sizeof(X) % 2048 == 0) wide += 64 / sizeof(X);
+  if (rows <= kFew && kSame && inputs % P::kSteps == 0 && (rows <= 4 || stride * sizeof(X) % 2048 != 0))
+    return {reinterpret_cast<const X*>(x), stride, kBlock};
+  const int64_t blocks = (inputs + kBlock - 1) / kBlock, padded = blocks * kBlock;
+  const int64_t wide = rows <= kFew && padded * sizeof(X) % 2048 == 0 ? padded + 64 / sizeof(X) : padded;
   X* made = static_cast<X*>(scratch(0, rows * wide * sizeof(X)));
-  const int64_t at_once = 1 + (1 << 15) / wide, from = *stride;
+  const Input<X> input = rows <= kFew ? Input<X>{made, wide, kBlock} : Input<X>{made, kBlock, rows * kBlock};
+  const int64_t at_once = 1 + (1 << 15) / wide;
   parallel((rows + at_once - 1) / at_once, [&](int64_t chunk, int) {
     const int64_t end = (chunk + 1) * at_once < rows ? (chunk + 1) * at_once : rows;
-    for (int64_t r = chunk * at_once; r < end; r++) copy_row(x + r * from, made + r * wide, inputs, padded);
+    for (int64_t r = chunk * at_once; r < end; r++)
+      for (int64_t b = 0; b < blocks; b++) {
+        const int64_t left = inputs - b * kBlock;
+        copy_row(x + r * stride + b * kBlock, made + b * input.block + r * input.stride, left < kBlock ? left : kBlock,
+                 left < kBlock ? (left + 15) / 16 * 16 : kBlock);
+      }
   });
-  *stride = wide;
-  return made;
+  return input;
 }
 
 // How panels and rows are cut into chunks: about eight for each thread, none too small to be worth waking one.
@@ -115,15 +125,16 @@ struct Cut {
 template <class P, class T, class O>
 void multiply(const Weight& weight, const T* given, int64_t stride, int64_t rows, const T* bias, O* out) {
   if (rows == 0) return;
-  const auto* x = prepare<P>(given, &stride, rows, weight.inputs);
+  const auto input = prepare<P>(given, stride, rows, weight.inputs);
   const int64_t panels = (weight.outputs + kPanel - 1) / kPanel;
   const Cut cut(panels, rows, weight.inputs * kPanel * sizeof(typename P::W), weight.inputs);
   parallel(cut.across * cut.down, [&](int64_t chunk, int) {
     const int64_t first = chunk % cut.down * cut.rows, start = chunk / cut.down * cut.panels;
     const int64_t last = first + cut.rows < rows ? first + cut.rows : rows;
     const int64_t end = start + cut.panels < panels ? start + cut.panels : panels;
-    for (int64_t p = start; p < end; p++)
-      panel_rows<P>(weight, p, x, stride, first, last, bias, out, weight.outputs);
+    for (int64_t row = first; row < last; row += kRowsAtOnce)
+      for (int64_t p = start; p < end; p++)
+        panel_rows<P>(weight, p, input, row, last - row < kRowsAtOnce ? last - row : kRowsAtOnce, bias, out);
   });
 }
 
