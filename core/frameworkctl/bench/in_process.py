@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from ..errors import ConfigError
+from ..offline.errors import InvalidRequest
 from ..offline.llm import LLM
 from ..offline.sampling import SamplingParams
 
@@ -82,12 +84,16 @@ def throughput(llm: LLM, *, requests: int, input_len: int, output_len: int, warm
 
 
 def _timed(llm: LLM, rng: random.Random, count: int, input_len: int, output_len: int, clock: Clock) -> float:
+    """Raises ConfigError where the model cannot do what is to be measured."""
     prompts: list[Any] = [[rng.randrange(llm.vocab_size) for _ in range(input_len)] for _ in range(count)]
     params = SamplingParams(temperature=0.0, max_tokens=output_len, ignore_eos=True)
     began = clock()
-    outputs = llm.generate(prompts, params, use_tqdm=False)
+    try:
+        outputs = llm.generate(prompts, params, use_tqdm=False)
+    except InvalidRequest as e:
+        raise ConfigError(e.message) from None
     took = clock() - began
     written = sum(len(o.outputs[0].token_ids) for o in outputs)
     if written != count * output_len:
-        raise RuntimeError(f"{written} tokens came, not {count * output_len}: the context is too short for the lengths")
+        raise ConfigError(f"{written} tokens came, not {count * output_len}: the context is too short for the lengths")
     return took

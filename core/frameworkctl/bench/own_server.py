@@ -18,6 +18,7 @@ from .http import Broken, Connection, Target
 START_TIMEOUT = 900.0  # seconds; others compile for minutes
 STOP_TIMEOUT = 60.0
 LOOK = 0.005  # seconds between two tries to reach it
+KEY = "FRAMEWORKCTL_API_KEY"  # would make the server ask for it; only this program talks to it
 TAIL = 2000  # bytes of its output that are shown when it fails
 
 
@@ -40,10 +41,12 @@ class ServerProcess:
     def __init__(self, command: Sequence[str], port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
+        environment = {name: value for name, value in os.environ.items() if name != KEY}
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True
-            )
+                command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
+                start_new_session=True, env=environment,
+            )  # fmt: skip
         except OSError as e:
             self._output.close()
             raise ConfigError(f"cannot start {command[0]!r}: {e.strerror}") from e

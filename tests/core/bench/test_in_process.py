@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import pytest
 from frameworkctl.bench.in_process import latency, throughput
+from frameworkctl.errors import ConfigError
+from frameworkctl.offline.errors import InvalidRequest
 from frameworkctl.offline.llm import LLM
 
 
@@ -72,5 +74,14 @@ def test_throughput() -> None:
 def test_answers_that_are_too_short_are_no_measurement() -> None:
     fake = FakeLLM()
     fake.missing = 1
-    with pytest.raises(RuntimeError, match="10 tokens came, not 20"):
+    with pytest.raises(ConfigError, match="10 tokens came, not 20"):
         throughput(cast("LLM", fake), requests=10, input_len=5, output_len=2, warmups=0, repeat=1, seed=1)
+
+
+def test_what_the_model_refuses_is_told() -> None:
+    class Refusing(FakeLLM):
+        def generate(self, *args: Any, **options: Any) -> Any:
+            raise InvalidRequest("prompts[0] is too long")
+
+    with pytest.raises(ConfigError, match="too long"):
+        throughput(cast("LLM", Refusing()), requests=1, input_len=5, output_len=2, warmups=0, repeat=1, seed=1)

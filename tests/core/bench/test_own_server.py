@@ -29,3 +29,9 @@ def test_a_second_ctrl_c_ends_the_wait_and_the_server(monkeypatch: pytest.Monkey
     with pytest.raises(KeyboardInterrupt), server:
         pass
     assert not psutil.pid_exists(server._process.pid)
+
+
+def test_a_key_of_the_environment_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEWORKCTL_API_KEY", "secret")
+    with ServerProcess([sys.executable, "-c", "import os; exit('FRAMEWORKCTL_API_KEY' in os.environ)"], 1) as server:
+        assert server._process.wait() == 0
