@@ -50,21 +50,10 @@ struct F16Panel {
 };
 
 // Two values of K stand side by side for each column.
-#if defined(__AVX512BF16__)
+#ifdef __AVX512BF16__
 #define FC_BF16_DOT 1
 inline vf dot_bf16(vf sum, int32_t pair, vi w) {
   return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)w);
-}
-#elif defined(FC_EMULATE_BF16_DOT)  // to run the form above on processors without it
-#define FC_BF16_DOT 1
-inline vf dot_bf16(vf sum, int32_t pair, vi w) {
-  float lane[VL];
-  bf16 x[2], y[2 * VL];
-  vstore(lane, sum);
-  memcpy(x, &pair, 4);
-  memcpy(y, &w, sizeof(w));
-  for (int i = 0; i < VL; i++) lane[i] += widen(x[0]) * widen(y[2 * i]) + widen(x[1]) * widen(y[2 * i + 1]);
-  return vload(lane);
 }
 #endif
 
