@@ -21,6 +21,7 @@ class FakeServer:
         self.error = '{"error": {"message": "no\\nsuch luck"}}'
         self.words: Iterable[str] = ["Hel", "lo", "!"]
         self.ending = ["data: [DONE]"]
+        self.cards: list[dict[str, Any]] = [{"id": "first"}, {"id": "second"}]
 
     def lines(self, path: str) -> Iterator[str]:
         chat = path.endswith("/chat/completions")
@@ -47,7 +48,7 @@ def serve_fake() -> Iterator[FakeServer]:
             pass
 
         def do_GET(self) -> None:
-            self.reply(b'{"data": [{"id": "first"}, {"id": "second"}]}')
+            self.reply(json.dumps({"data": fake.cards}).encode())
 
         def do_POST(self) -> None:
             fake.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))

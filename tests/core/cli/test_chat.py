@@ -228,3 +228,12 @@ def test_a_reader_that_leaves_early_is_no_error(fake: FakeServer) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         process.wait(60)
+
+
+@pytest.mark.parametrize(("tasks", "chosen"), [(["classify"], "second"), (["generate"], "first"), (None, "first")])
+def test_without_a_name_it_is_the_first_model_that_generates(
+    fake: FakeServer, program: Program, tasks: list[str] | None, chosen: str
+) -> None:
+    fake.cards = [{"id": "first", "tasks": tasks}, {"id": "second", "tasks": ["generate"]}]
+    assert program("chat", "-q", "hello").status == 0
+    assert fake.bodies[0]["model"] == chosen
