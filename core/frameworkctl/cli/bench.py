@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,18 @@ def run(argv: list[str]) -> int:
         from .bench_offline import run_latency, run_throughput
 
         run_kind = run_latency if kind == "latency" else run_throughput
-    return run_kind(rest)
+    with _ended_by_sigterm():
+        return run_kind(rest)
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM unwinds the stack, as Ctrl-C does, so that a server which was started for a measurement is stopped."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def parser(kind: str, *, engine: str) -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -29,6 +30,18 @@ def test_a_second_ctrl_c_ends_the_wait_and_the_server(monkeypatch: pytest.Monkey
     with pytest.raises(KeyboardInterrupt), server:
         pass
     assert not psutil.pid_exists(server._process.pid)
+
+
+def test_sigterm_ends_the_server_too(checkpoints: dict[str, Path]) -> None:
+    command = [sys.executable, "-P", "-m", "frameworkctl", "bench", "serve", str(checkpoints["llama"])]
+    with subprocess.Popen([*command, "--input-len", "8", "--requests", "100000"], stderr=subprocess.DEVNULL) as program:
+        bench = psutil.Process(program.pid)
+        while not (servers := bench.children()):
+            assert program.poll() is None
+        program.terminate()
+        assert program.wait(120) == 143
+    psutil.wait_procs(servers, 10)
+    assert not any(server.is_running() for server in servers)
 
 
 def test_a_key_of_the_environment_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
