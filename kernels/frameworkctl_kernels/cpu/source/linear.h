@@ -11,7 +11,7 @@
 
 namespace fc {
 
-constexpr int64_t kBlock = 256;  // values of K that are gone through with all rows: a panel's are 16 KiB in bfloat16
+constexpr int64_t kBlock = 448;  // values of K that are gone through with all rows: a panel's are 28 KiB in bfloat16
 
 // out[r][c] = sums[r][c] + bias[c] for `columns` columns.
 template <class T, class B>
