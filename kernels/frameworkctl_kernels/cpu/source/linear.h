@@ -53,17 +53,20 @@ void panel_rows(const Weight& weight, int64_t panel, const Input<typename P::X>&
   int64_t next = 0;
   for (int64_t s = 0; s < steps; s += most, x += input.block) {
     const int64_t count = steps - s < most ? steps - s : most;
-    const W* w = plain + s * P::kSteps * kPanel;
-    if constexpr (std::is_same_v<W, bf16>)
-      if (squeezed) {
-        if (rows == 1 && together) {
-          Squeezed(weight, panel).multiply_row<P>(x, steps, sums);
-          break;
-        }
-        Squeezed(weight, panel).read(s, count, written, next);
-        w = written;
+    if (!squeezed) {
+      const W* w = plain + s * P::kSteps * kPanel;
+      tiles<P, Fetch::own>(x, input.stride, rows, w, count, left, sums, s > 0, nullptr);
+      continue;
+    }
+    if constexpr (std::is_same_v<W, bf16>) {
+      const Squeezed from(weight, panel);
+      if (rows == 1 && together) {
+        from.multiply_row<P>(x, steps, sums);
+        break;
       }
-    tiles<P>(x, input.stride, rows, w, count, left, sums, s > 0, !squeezed);
+      from.read(s, count, written, next);
+      tiles<P, Fetch::next>(x, input.stride, rows, written, count, left, sums, s > 0, from.codes(s + count));
+    }
   }
   finish(sums, kPanel, int(rows), left < kPanel ? int(left) : kPanel, bias ? bias + column : bias,
          out + first * weight.outputs + column, weight.outputs);

@@ -110,10 +110,14 @@ struct Bf16Panel {
 
 constexpr int64_t kAhead = 4096;  // bytes of the panel fetched before they are needed
 
+// What a tile fetches while it computes: nothing, its own weights some steps ahead, or what the next block is made of.
+enum class Fetch { none, own, next };
+
 // sums [R][kPanel] (+)= rows `x` (`stride` values apart) times NV vectors of columns from `w` on, over `steps` steps of K.
-// Far: the weights come from memory, and are fetched ahead.
-template <class P, int R, int NV, bool Far>
-void tile(const typename P::X* x, int64_t stride, const typename P::W* w, int64_t steps, float* sums, bool add) {
+// `next`: with Fetch::next, memory of which 96 bytes for each step and whole panel are brought near.
+template <class P, int R, int NV, Fetch F>
+void tile(const typename P::X* x, int64_t stride, const typename P::W* w, int64_t steps, float* sums, bool add,
+          const uint8_t* next) {
   using X = typename P::X;
   constexpr int kGroups = (R + 2) / 3;
   const X* rows[kGroups];  // every third row: the others are reached by one or two strides in the address
@@ -122,9 +126,14 @@ void tile(const typename P::X* x, int64_t stride, const typename P::W* w, int64_
   for (int r = 0; r < R; r++)
     for (int n = 0; n < NV; n++) sum[r][n] = add ? vload(sums + r * kPanel + n * VL) : vzero();
   for (int64_t s = 0; s < steps; s++) {
-    if constexpr (Far)
+    if constexpr (F == Fetch::own)
       for (unsigned line = 0; line < P::kSteps * kPanel * sizeof(*w); line += 64)
         _mm_prefetch((const char*)w + kAhead + line, _MM_HINT_T0);
+    if constexpr (F == Fetch::next) {
+      constexpr int kBytes = 96 * NV * VL / kPanel;
+      for (int line = 0; line < kBytes; line += 64) _mm_prefetch((const char*)next + line, _MM_HINT_T1);
+      next += kBytes;
+    }
     P::template step<R, NV>(sum, [&](int r) { return rows[r / 3] + (r % 3) * stride; }, w);
     for (int g = 0; g < kGroups; g++) rows[g] += P::kSteps;
     w += P::kSteps * kPanel;
@@ -133,37 +142,38 @@ void tile(const typename P::X* x, int64_t stride, const typename P::W* w, int64_
     for (int n = 0; n < NV; n++) vstore(sums + r * kPanel + n * VL, sum[r][n]);
 }
 
-template <class P> using Tile = void (*)(const typename P::X*, int64_t, const typename P::W*, int64_t, float*, bool);
+template <class P>
+using Tile = void (*)(const typename P::X*, int64_t, const typename P::W*, int64_t, float*, bool, const uint8_t*);
 
-template <class P, int R, bool Far> constexpr Tile<P> tile_of() {
-  if constexpr (R <= kWideRows) return tile<P, R, kPanel / VL, Far>;
-  else return tile<P, R, 2, Far>;
+template <class P, int R, Fetch F> constexpr Tile<P> tile_of() {
+  if constexpr (R <= kWideRows) return tile<P, R, kPanel / VL, F>;
+  else return tile<P, R, 2, F>;
 }
 
-template <class P, bool Far> Tile<P> tile_for(int rows) {
+template <class P, Fetch F> Tile<P> tile_for(int rows) {
   static constexpr Tile<P> kTiles[] = {
-      tile_of<P, 1, Far>(), tile_of<P, 2, Far>(), tile_of<P, 3, Far>(),
-      tile_of<P, 4, Far>(), tile_of<P, 5, Far>(), tile_of<P, 6, Far>(),
+      tile_of<P, 1, F>(), tile_of<P, 2, F>(), tile_of<P, 3, F>(),
+      tile_of<P, 4, F>(), tile_of<P, 5, F>(), tile_of<P, 6, F>(),
 #ifdef __AVX512F__
-      tile_of<P, 7, Far>(), tile_of<P, 8, Far>(), tile_of<P, 9, Far>(),
-      tile_of<P, 10, Far>(), tile_of<P, 11, Far>(), tile_of<P, 12, Far>(),
+      tile_of<P, 7, F>(), tile_of<P, 8, F>(), tile_of<P, 9, F>(),
+      tile_of<P, 10, F>(), tile_of<P, 11, F>(), tile_of<P, 12, F>(),
 #endif
   };
   return kTiles[rows - 1];
 }
 
-// Sums of `rows` rows, in tiles of equal size, as far as that goes. far: the first tile finds the weights in memory.
-template <class P>
+// Sums of `rows` rows, in tiles of equal size, as far as that goes; the first of them fetches.
+template <class P, Fetch F>
 void tiles(const typename P::X* x, int64_t stride, int64_t rows, const typename P::W* w, int64_t steps, int64_t columns,
-           float* sums, bool add, bool far) {
+           float* sums, bool add, const uint8_t* next) {
   const int64_t blocks = (rows + kMostRows - 1) / kMostRows;
   for (int64_t b = 0; b < blocks; b++) {
     const int64_t start = rows * b / blocks;
     const int count = int(rows * (b + 1) / blocks - start);
     const int width = count <= kWideRows ? kPanel : 2 * VL;
-    const Tile<P> run = far && b == 0 ? tile_for<P, true>(count) : tile_for<P, false>(count);
+    const Tile<P> run = b == 0 ? tile_for<P, F>(count) : tile_for<P, Fetch::none>(count);
     for (int c = 0; c < kPanel && c < columns; c += width)
-      run(x + start * stride, stride, w + c * P::kSteps, steps, sums + start * kPanel + c, add);
+      run(x + start * stride, stride, w + c * P::kSteps, steps, sums + start * kPanel + c, add, next + c * 3 * steps);
   }
 }
 

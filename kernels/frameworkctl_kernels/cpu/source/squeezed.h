@@ -147,6 +147,8 @@ class Squeezed {
     notes_ = reinterpret_cast<const Notes*>(static_cast<const uint8_t*>(weight.scales) + panel * notes_bytes(steps));
   }
 
+  const uint8_t* codes(int64_t step) const { return codes_ + step * kSqueezed; }
+
   // Steps [start, start + count) into out [count][32][2]. `next` goes through what has no code, from 0 at step 0.
   void read(int64_t start, int64_t count, bf16* out, int64_t& next) const {
     const Tables tables(notes_->base);
