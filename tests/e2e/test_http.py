@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -199,3 +202,16 @@ def test_websockets_are_refused_in_the_same_shape(server: RunningServer, locked:
     assert (status, error["type"]) == (401, "authentication_error")
     status, error = refused(f"ws://127.0.0.1:{locked.port}/anything", {"x-api-key": KEY})
     assert (status, error["code"]) == (404, "not_found")
+
+
+def test_an_idle_connection_outlives_what_clients_keep(server: RunningServer) -> None:
+    """httpx keeps one for 5 s: a server that closed it then would break a request now and then."""
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(server.url).port)
+    for pause in (6, 0):
+        connection.request("GET", "/health")
+        assert connection.getresponse().read()
+        kept = connection.sock
+        time.sleep(pause)
+    assert kept is not None
+    assert connection.sock is kept
+    connection.close()

@@ -25,6 +25,8 @@ log = logging.getLogger("frameworkctl.server")
 
 BACKLOG = 2048
 LAST_WORDS = 2.0  # seconds that broken-off streams have to send their error
+IDLE = 75  # seconds an idle connection stays open: clients keep theirs for 5 to 60, and must be first to close, or a
+# request meets a closing connection
 
 
 class HttpServer(uvicorn.Server):
@@ -57,6 +59,7 @@ async def serve(options: Options, host: PluginHost, nursery: NurseryProcess, beg
             config = uvicorn.Config(
                 build_app(service), http="httptools", ws="websockets-sansio", lifespan="off", log_config=None,
                 access_log=False, timeout_graceful_shutdown=int(LAST_WORDS), server_header=False, backlog=BACKLOG,
+                timeout_keep_alive=IDLE,
             )  # fmt: skip
             return await _run(HttpServer(config), service, sock, begun)
     finally:
