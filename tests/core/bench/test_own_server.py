@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,11 @@ def test_sigterm_ends_the_server_too(checkpoints: dict[str, Path]) -> None:
     command = [sys.executable, "-P", "-m", "frameworkctl", "bench", "serve", str(checkpoints["llama"])]
     with subprocess.Popen([*command, "--input-len", "8", "--requests", "100000"], stderr=subprocess.DEVNULL) as program:
         bench = psutil.Process(program.pid)
-        while not (servers := bench.children()):
+        servers: list[psutil.Process] = []
+        while not any(server.children() for server in servers):
             assert program.poll() is None
+            time.sleep(0.01)
+            servers = bench.children()
         program.terminate()
         assert program.wait(120) == 143
     psutil.wait_procs(servers, 10)
