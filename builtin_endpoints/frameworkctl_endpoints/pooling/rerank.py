@@ -47,9 +47,10 @@ class RerankFormatter(PoolFormatter):
         self.with_documents = request.return_documents is not False or call.route.path == "/rerank"
 
     def pooled(self, outputs: list[PoolOutput], usage: Usage) -> Reply:
-        same: dict[str, float] = {}  # what is the same must not differ by what a batch rounds
-        pairs = zip(self.work.documents, self.work.scores(outputs), strict=True)
-        scores = [same.setdefault(document, score) for document, score in pairs]
+        same: dict[tuple[int, ...], float] = {}  # what is the same must not differ by what a batch rounds
+        computed = self.work.pool[-len(self.work.documents) :]  # a query may come before them
+        pairs = zip(computed, self.work.scores(outputs), strict=True)
+        scores = [same.setdefault(tuple(item.prompt.token_ids), score) for item, score in pairs]
         best = sorted(range(len(scores)), key=lambda i: -scores[i])[: self.request.top_n or len(scores)]
         units = -(-len(scores) // SEARCH_UNIT)
         body = {
