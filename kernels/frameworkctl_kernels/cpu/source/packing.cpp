@@ -11,15 +11,15 @@ namespace {
 template <int S, class T>
 void pack_panels(const T* weight, int64_t stride, int64_t outputs, int64_t inputs, T* panels) {
   struct Unit { T values[S]; };  // what moves as one
-  constexpr int64_t kBlock = 64 / sizeof(Unit);  // a line of each row
+  constexpr int64_t kLine = 64 / sizeof(Unit);  // a line of each row
   const int64_t units = (inputs + S - 1) / S, whole = inputs / S;
   parallel((outputs + kPanel - 1) / kPanel, [&](int64_t panel, int) {
     Unit* to = reinterpret_cast<Unit*>(panels) + panel * units * kPanel;
     const T* from = weight + panel * kPanel * stride;
     const int64_t rows = outputs - panel * kPanel < kPanel ? outputs - panel * kPanel : kPanel;
     if (rows < kPanel) memset(to, 0, units * kPanel * sizeof(Unit));
-    for (int64_t start = 0; start < whole; start += kBlock) {
-      const int64_t end = start + kBlock < whole ? start + kBlock : whole;
+    for (int64_t start = 0; start < whole; start += kLine) {
+      const int64_t end = start + kLine < whole ? start + kLine : whole;
       for (int64_t u = start; u < end; u++)
         for (int64_t r = 0; r < rows; r++) memcpy(to + u * kPanel + r, from + r * stride + u * S, sizeof(Unit));
     }

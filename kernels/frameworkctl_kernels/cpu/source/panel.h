@@ -21,9 +21,9 @@ struct Weight {  // mirrored in linear.py
 };
 
 // One step of K over NV vectors of columns. X: what x is converted to. kSteps: how many values of K a step takes.
-struct F32Panel {
+template <class T> struct FloatPanel {
   using X = float;
-  using W = float;
+  using W = T;
   static constexpr int kSteps = 1;
   template <int R, int NV, class Row> static inline void step(vf (&sum)[R][NV], const Row& x, const W* w) {
     vf v[NV];
@@ -34,41 +34,14 @@ struct F32Panel {
     }
   }
 };
-
-struct F16Panel {
-  using X = float;
-  using W = f16;
-  static constexpr int kSteps = 1;
-  template <int R, int NV, class Row> static inline void step(vf (&sum)[R][NV], const Row& x, const W* w) {
-    vf v[NV];
-    for (int n = 0; n < NV; n++) v[n] = vload(w + n * VL);
-    for (int r = 0; r < R; r++) {
-      const vf b = vset(x(r)[0]);
-      for (int n = 0; n < NV; n++) sum[r][n] = vfma(b, v[n], sum[r][n]);
-    }
-  }
-};
+using F32Panel = FloatPanel<float>;
+using F16Panel = FloatPanel<f16>;
 
 // Two values of K stand side by side for each column.
 #ifdef __AVX512BF16__
 #define FC_BF16_DOT 1
 inline vf dot_bf16(vf sum, int32_t pair, vi w) {
   return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)w);
-}
-#endif
-
-// Values of two k for VL columns, as they lie side by side in memory.
-#ifdef __AVX512F__
-inline vi pairs_at(const bf16* w) { return _mm512_loadu_si512(w); }
-inline vf first_of(vi pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
-inline vf second_of(vi pairs) {
-  return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(0xffff0000)));
-}
-#else
-inline vi pairs_at(const bf16* w) { return _mm256_loadu_si256((const __m256i*)w); }
-inline vf first_of(vi pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
-inline vf second_of(vi pairs) {
-  return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(0xffff0000)));
 }
 #endif
 
@@ -104,17 +77,18 @@ struct Bf16Panel {
   }
 #endif
   template <int R, int NV, class Row> static inline void step(vf (&sum)[R][NV], const Row& x, const W* w) {
-    multiply<R, NV>(sum, x, [&](int n) { return pairs_at(w + n * VL * 2); });
+    multiply<R, NV>(sum, x, [&](int n) { return iread(w + n * VL * 2); });
   }
 };
 
+constexpr int64_t kSqueezed = 96;  // bytes of a step of bfloat16 in 12 bits; see squeezed.h
 constexpr int64_t kAhead = 4096;  // bytes of the panel fetched before they are needed
 
 // What a tile fetches while it computes: nothing, its own weights some steps ahead, or what the next block is made of.
 enum class Fetch { none, own, next };
 
 // sums [R][kPanel] (+)= rows `x` (`stride` values apart) times NV vectors of columns from `w` on, over `steps` steps of K.
-// `next`: with Fetch::next, memory of which 96 bytes for each step and whole panel are brought near.
+// `next`: with Fetch::next, memory of which kSqueezed bytes for each step and whole panel are brought near.
 template <class P, int R, int NV, Fetch F>
 void tile(const typename P::X* x, int64_t stride, const typename P::W* w, int64_t steps, float* sums, bool add,
           const uint8_t* next) {
@@ -130,7 +104,7 @@ void tile(const typename P::X* x, int64_t stride, const typename P::W* w, int64_
       for (unsigned line = 0; line < P::kSteps * kPanel * sizeof(*w); line += 64)
         _mm_prefetch((const char*)w + kAhead + line, _MM_HINT_T0);
     if constexpr (F == Fetch::next) {
-      constexpr int kBytes = 96 * NV * VL / kPanel;
+      constexpr int kBytes = kSqueezed * NV * VL / kPanel;
       for (int line = 0; line < kBytes; line += 64) _mm_prefetch((const char*)next + line, _MM_HINT_T1);
       next += kBytes;
     }
@@ -173,7 +147,8 @@ void tiles(const typename P::X* x, int64_t stride, int64_t rows, const typename 
     const int width = count <= kWideRows ? kPanel : 2 * VL;
     const Tile<P> run = b == 0 ? tile_for<P, F>(count) : tile_for<P, Fetch::none>(count);
     for (int c = 0; c < kPanel && c < columns; c += width)
-      run(x + start * stride, stride, w + c * P::kSteps, steps, sums + start * kPanel + c, add, next + c * 3 * steps);
+      run(x + start * stride, stride, w + c * P::kSteps, steps, sums + start * kPanel + c, add,
+          F == Fetch::next ? next + c * kSqueezed / kPanel * steps : nullptr);
   }
 }
 

@@ -27,7 +27,6 @@ inline void settle(vsums& sum) { asm("" : "+v"(sum)); }
 
 #ifdef __AVX512BW__
 inline vi bytes_to_shorts(const int8_t* p) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)p)); }
-inline vi iload(const void* p) { return _mm512_loadu_si512(p); }
 inline vi low_nibbles(vi v) { return _mm512_and_si512(v, _mm512_set1_epi16(15)); }
 template <int Bits> inline vi shift_right(vi v) { return _mm512_srli_epi16(v, Bits); }
 inline vi pair_of(int32_t x) { return _mm512_set1_epi32(x); }
@@ -45,7 +44,6 @@ constexpr int kIntLanes = 16;
 #error "AVX-512 without its byte and word instructions is not supported"
 #else
 inline vi bytes_to_shorts(const int8_t* p) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)p)); }
-inline vi iload(const void* p) { return _mm256_loadu_si256((const __m256i*)p); }
 inline vi low_nibbles(vi v) { return _mm256_and_si256(v, _mm256_set1_epi16(15)); }
 template <int Bits> inline vi shift_right(vi v) { return _mm256_srli_epi16(v, Bits); }
 inline vi pair_of(int32_t x) { return _mm256_set1_epi32(x); }
@@ -105,7 +103,7 @@ struct Int4Panel {
   }
   template <int R, int NV, class Row> static inline void step(vsums (&sum)[R][NV], const Row& x, const uint8_t* w) {
     vi words[NV];
-    for (int n = 0; n < NV; n++) words[n] = iload(w + n * VL * 4);
+    for (int n = 0; n < NV; n++) words[n] = iread(w + n * VL * 4);
     pairs<0, R, NV>(sum, x, words);
     pairs<1, R, NV>(sum, x, words);
     pairs<2, R, NV>(sum, x, words);

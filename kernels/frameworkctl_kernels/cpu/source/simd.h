@@ -82,6 +82,21 @@ inline float vmaximum(vf v) {
 }
 #endif
 
+// Integers; and of pairs of bfloat16 side by side, the first and the second of each as floats.
+#ifdef __AVX512F__
+inline vi iread(const void* p) { return _mm512_loadu_si512(p); }
+inline vf first_of(vi pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
+inline vf second_of(vi pairs) {
+  return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(0xffff0000)));
+}
+#else
+inline vi iread(const void* p) { return _mm256_loadu_si256((const __m256i*)p); }
+inline vf first_of(vi pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
+inline vf second_of(vi pairs) {
+  return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(0xffff0000)));
+}
+#endif
+
 inline float widen(float x) { return x; }
 inline float widen(bf16 x) {
   const uint32_t bits = uint32_t(x.bits) << 16;

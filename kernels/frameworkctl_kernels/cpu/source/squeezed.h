@@ -9,8 +9,7 @@
 
 namespace fc {
 
-constexpr int SQUEEZED = 3;        // Weight::type; the weight's values are bfloat16
-constexpr int64_t kSqueezed = 96;  // bytes of a step
+constexpr int SQUEEZED = 3;  // Weight::type; the weight's values are bfloat16
 
 struct Other {  // a value that has no code
   uint32_t at;    // step * 64 + column * 2 + which of the step's two
@@ -35,7 +34,6 @@ inline int place_in_step(int at) {
 #ifdef __AVX512F__
 constexpr int kGroupsOfStep = 1;
 inline vi iall(int8_t x) { return _mm512_set1_epi8(x); }
-inline vi iread(const void* p) { return _mm512_loadu_si512(p); }
 inline void iwrite(void* p, vi v) { _mm512_storeu_si512(p, v); }
 inline vi iand(vi a, vi b) { return _mm512_and_si512(a, b); }
 inline vi ior(vi a, vi b) { return _mm512_or_si512(a, b); }
@@ -61,7 +59,6 @@ inline void write_codes(uint8_t* p, const vi (&codes)[1]) {
 #else
 constexpr int kGroupsOfStep = 2;
 inline vi iall(int8_t x) { return _mm256_set1_epi8(x); }
-inline vi iread(const void* p) { return _mm256_loadu_si256((const __m256i*)p); }
 inline void iwrite(void* p, vi v) { _mm256_storeu_si256((__m256i*)p, v); }
 inline vi iand(vi a, vi b) { return _mm256_and_si256(a, b); }
 inline vi ior(vi a, vi b) { return _mm256_or_si256(a, b); }
@@ -140,7 +137,6 @@ inline void put(const vi (&pairs)[kPairs], bf16* out) {
 // A panel.
 class Squeezed {
  public:
-  Squeezed() = default;
   Squeezed(const Weight& weight, int64_t panel) {
     const int64_t steps = (weight.inputs + 1) / 2;
     codes_ = static_cast<const uint8_t*>(weight.panels) + panel * steps * kSqueezed;
@@ -202,8 +198,8 @@ class Squeezed {
  private:
   const Other& other(int64_t i) const { return reinterpret_cast<const Other*>(notes_ + 1)[i]; }
 
-  const uint8_t* codes_ = nullptr;
-  const Notes* notes_ = nullptr;
+  const uint8_t* codes_;
+  const Notes* notes_;
 };
 
 }  // namespace fc

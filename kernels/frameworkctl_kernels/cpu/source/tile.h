@@ -20,15 +20,9 @@ struct Pairs {
   const bf16* p;
   int64_t stride;
   void two(int64_t k, int64_t j, vf& a, vf& b) const {
-#ifdef __AVX512F__
-    const __m512i both = _mm512_loadu_si512(p + k * stride + 2 * j);
-    a = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
-    b = _mm512_castsi512_ps(_mm512_and_si512(both, _mm512_set1_epi32(0xffff0000)));
-#else
-    const __m256i both = _mm256_loadu_si256((const __m256i*)(p + k * stride + 2 * j));
-    a = _mm256_castsi256_ps(_mm256_slli_epi32(both, 16));
-    b = _mm256_castsi256_ps(_mm256_and_si256(both, _mm256_set1_epi32(0xffff0000)));
-#endif
+    const vi both = iread(p + k * stride + 2 * j);
+    a = first_of(both);
+    b = second_of(both);
   }
   vf one(int64_t k, int64_t j) const {  // of an even row
     vf a, b;
