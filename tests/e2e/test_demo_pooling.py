@@ -137,6 +137,8 @@ def test_without_a_name_it_is_the_first_that_can(server: RunningServer) -> None:
     assert (
         post(server, "/classify", {"input": "What we got was a delicious soup."}).json()["model"] == "demo-classifier"
     )
+    for path, query in (("/rerank", "query"), ("/score", "queries")):  # which the classifier, served before it, cannot
+        assert post(server, path, {query: "a", "documents": ["b"]}).json()["model"] == "demo-reranker"
     question = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2}
     assert post(server, "/v1/chat/completions", question).json()["model"] == "demo"
     wrong = post(server, "/classify", {"model": "demo", "input": "x"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from frameworkctl.interfaces import (
@@ -21,7 +22,7 @@ from frameworkctl.interfaces import (
 
 from ..field_checks import asks_for_something
 from .replies import written
-from .scoring import ScoreFields, Scoring, Text, check_score_fields, scoring, texts
+from .scoring import ScoreFields, Scoring, Text, check_score_fields, scorer, scoring, texts
 
 UNSUPPORTED = ("max_chunks_per_doc", "rank_fields")  # of Cohere's first version
 SEARCH_UNIT = 100  # documents that Cohere bills as one
@@ -79,6 +80,9 @@ class RerankEndpoint(Endpoint):
         Route(method="POST", path=path, request=RerankRequest, summary="Documents by their relevance to a query")
         for path in ("/rerank", "/v1/rerank", "/v2/rerank")
     )
+
+    def default_model(self, models: Sequence[ServedModel]) -> ServedModel | None:
+        return scorer(models)
 
     def parse(self, call: Call) -> RerankRequest:
         request: RerankRequest = super().parse(call)

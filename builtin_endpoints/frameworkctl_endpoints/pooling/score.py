@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from frameworkctl.interfaces import (
@@ -21,7 +22,7 @@ from frameworkctl.interfaces import (
 
 from ..replies import Head, make_head
 from .replies import list_reply
-from .scoring import ScoreFields, Scoring, Text, check_score_fields, scoring, texts
+from .scoring import ScoreFields, Scoring, Text, check_score_fields, scorer, scoring, texts
 
 PAIRS = (("queries", "documents"), ("queries", "items"), ("data_1", "data_2"), ("text_1", "text_2"))
 FORMS = ", or ".join(f"{left} with {right}" for left, right in PAIRS)
@@ -60,6 +61,9 @@ class ScoreEndpoint(Endpoint):
         Route(method="POST", path=path, request=ScoreRequest, summary="How well texts go together, pair by pair")
         for path in ("/score", "/v1/score")
     )
+
+    def default_model(self, models: Sequence[ServedModel]) -> ServedModel | None:
+        return scorer(models)
 
     def parse(self, call: Call) -> ScoreRequest:
         request: ScoreRequest = super().parse(call)

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from frameworkctl.interfaces import Call, PoolItem, PoolOutput, PoolParams, PoolTask, ServedModel, Work, bad
+from frameworkctl.interfaces import (
+    Call,
+    PoolingInfo,
+    PoolItem,
+    PoolOutput,
+    PoolParams,
+    PoolTask,
+    ServedModel,
+    Work,
+    bad,
+)
 
 from .fields import PoolingFields, activate, cannot, check_count, check_pooling_fields, info_of, pool_item
 from .prefixes import side_prefix, with_prefix
@@ -120,12 +130,27 @@ def scoring(
 
 def kind_of(model: ServedModel) -> Kind:
     """How a model scores pairs. Raises RequestError 400 where it cannot."""
-    info = info_of(model)
+    kind = _kind(model.info.pooling)
+    if kind is None:
+        labels = len(info_of(model).labels)
+        raise cannot(model, f"score: that takes embeddings or a single class, and it has {labels} classes")
+    return kind
+
+
+def _kind(info: PoolingInfo | None) -> Kind | None:
+    """None where a model scores no pairs."""
+    if info is None:
+        return None
     if info.task in ("embed", "token_embed"):
         return "embed" if info.task == "embed" else "token_embed"
-    if info.task == "classify" and len(info.labels) == 1:
-        return "cross"
-    raise cannot(model, f"score: that takes embeddings or a single class, and it has {len(info.labels)} classes")
+    return "cross" if info.task == "classify" and len(info.labels) == 1 else None
+
+
+def scorer(models: Sequence[ServedModel]) -> ServedModel | None:
+    """Which of them to ask: the first that reads both texts at once, else the first that embeds; None of none."""
+    kinds = [(_kind(model.info.pooling), model) for model in models]
+    crossing = (model for kind, model in kinds if kind == "cross")
+    return next(crossing, next((model for kind, model in kinds if kind is not None), None))
 
 
 def _check_limits(request: ScoreFields, model: ServedModel) -> None:

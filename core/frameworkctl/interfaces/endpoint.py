@@ -308,6 +308,13 @@ class Endpoint:
     routes: ClassVar[tuple[Route, ...]]
     tasks: ClassVar[frozenset[str]] = frozenset()  # the model must offer one of these
 
+    def default_model(self, models: Sequence[ServedModel]) -> ServedModel | None:
+        """Which of the ``models`` served, in the order of the command line, answers a request that names none.
+
+        None: the first that offers one of ``tasks``.
+        """
+        return None
+
     def parse(self, call: Call) -> Any:
         """The body as the route's Struct (lax: ``"5"`` is 5). Runs on the event loop (a large body: in a worker
         thread); raises RequestError.

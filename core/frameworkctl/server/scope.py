@@ -109,7 +109,7 @@ class CallScope:
             request = self._parse(call)
         else:  # other streams must not wait for it
             request = await loop.run_in_executor(self.service.workers, self._parse, call)
-        model = self.model(getattr(request, "model", None) or None, endpoint.tasks)
+        model = self.model(getattr(request, "model", None) or self._default(endpoint), endpoint.tasks)
         self.service.admit(model)
         self._request = request
         if len(call.body) <= SMALL_BODY and stages.render_is_plain and endpoint.renders_fast(request):
@@ -117,6 +117,11 @@ class CallScope:
         threads = self.service.waiting if endpoint.waits(request) else self.service.workers
         work: Work = await loop.run_in_executor(threads, stages.render, request, model, call)
         return request, model, work
+
+    def _default(self, endpoint: Endpoint) -> str | None:
+        """The name of the model that the endpoint chooses where a request names none."""
+        chosen = endpoint.default_model(list(dict.fromkeys(self.service.models.values())))
+        return None if chosen is None else chosen.name
 
     async def shown(self, work: Work, model: LocalModel) -> Work:
         """The work with its prompts as they may be echoed."""

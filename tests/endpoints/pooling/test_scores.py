@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from frameworkctl.interfaces import PoolItem, RequestError
 from frameworkctl_endpoints.pooling.rerank import RerankEndpoint
@@ -202,3 +204,13 @@ def test_an_embedder_names_the_fields_of_the_request() -> None:
     assert [options["param"] for options in fake.asked[-2:]] == ["query", "documents"]
     fake.answer(SCORE, {"data_1": "a", "data_2": ["b"]}, served)
     assert [options["param"] for options in fake.asked[-2:]] == ["data_1", "data_2"]
+
+
+def test_without_a_name_a_reranker_goes_before_embedders_and_no_classifier_is_asked() -> None:
+    chat = SimpleNamespace(info=msgspec.structs.replace(CROSS.info, pooling=None))
+    classes = fake.model(("classify",), labels=("a", "b", "c"))
+    embedder, tokens = fake.model(("embed",)), fake.model(("token_embed",))
+    for endpoint in (SCORE, RERANK):
+        assert endpoint.default_model([chat, classes, embedder, CROSS]) is CROSS
+        assert endpoint.default_model([classes, tokens, embedder]) is tokens
+        assert endpoint.default_model([chat, classes]) is None
