@@ -99,6 +99,8 @@ def test_cohere_client_embeds(zoo: Zoo) -> None:
     assert got.embeddings.ubinary == packed
     assert got.meta is not None
     assert got.meta.billed_units is not None
+    refused = zoo.post("/v2/embed", model="embedder", texts=["a fox"], max_tokens=1)  # both special tokens stay
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "max_tokens")
 
 
 def test_cohere_client_reranks(zoo: Zoo) -> None:

@@ -47,6 +47,9 @@ def encode_batch(texts: Sequence[Any], **options: Any) -> list[Prompt]:
     asked.append(options)
     special = options.get("add_special_tokens", True)
     out = [Prompt(ids(t, special) if isinstance(t, str) else t, t if isinstance(t, str) else None) for t in texts]
+    if options.get("padding"):
+        length = options.get("truncate") or 64
+        out = [Prompt([*p.token_ids, *[0] * (length - len(p.token_ids))], p.text) for p in out]
     if not all(p.token_ids for p in out):
         raise RequestError("empty", param=options["param"])
     return out

@@ -13,6 +13,7 @@ from frameworkctl.interfaces import (
     PoolItem,
     PoolOutput,
     PoolParams,
+    Prompt,
     Register,
     Reply,
     Route,
@@ -26,6 +27,7 @@ from frameworkctl.interfaces import (
 
 from ..field_checks import check_scheduling
 from .fields import dimensions_of, info_of
+from .long_texts import InPieces, check_embed_lens, in_pieces
 from .prefixes import prefix_of, with_prefix
 from .replies import written
 from .scoring import Text, texts
@@ -53,10 +55,11 @@ class CohereEmbedRequest(msgspec.Struct, kw_only=True):
 class CohereFormatter(PoolFormatter):
     """Every type that was asked for, of every text."""
 
-    def __init__(self, request: CohereEmbedRequest, call: Call) -> None:
-        self.request, self.id = request, f"embd-{call.request_id}"
+    def __init__(self, request: CohereEmbedRequest, work: InPieces, call: Call) -> None:
+        self.request, self.work, self.id = request, work, f"embd-{call.request_id}"
 
     def pooled(self, outputs: list[PoolOutput], usage: Usage) -> Reply:
+        outputs = self.work.whole(outputs)
         kinds = dict.fromkeys(self.request.embedding_types or ("float",))
         body: dict[str, Any] = {
             "id": self.id,
@@ -106,21 +109,42 @@ class CohereEmbedEndpoint(Endpoint):
         given: list[Text] = [*(request.texts or request.inputs or [])]
         name = "texts" if request.texts else "inputs"
         prefixed = with_prefix(texts(given, name), prefix_of(request.input_type, model))
-        truncate, most = request.truncate or "END", request.max_tokens
-        if truncate == "NONE":
-            prompts = model.encode_batch(prefixed, param=name)
-            long = next((i for i, p in enumerate(prompts) if most is not None and len(p.token_ids) > most), None)
-            if long is not None:
-                tokens = len(prompts[long].token_ids)
-                raise bad(f"{name}[{long}]", f"{name}[{long}] has {tokens} tokens, max_tokens is {most}.")
+        if request.truncate == "NONE":
+            prompts, weights = _whole(prefixed, request.max_tokens, model, name)
         else:
-            keep = -1 if most is None else min(most, model.max_model_len)
-            prompts = model.encode_batch(prefixed, truncate=keep, truncation_side=SIDES[truncate], param=name)
+            given_limits = (request.max_tokens, info_of(model).max_embed_len)
+            keep = min(limit for limit in (*given_limits, model.max_model_len) if limit is not None)
+            side = SIDES[request.truncate or "END"]
+            prompts = model.encode_batch(
+                prefixed, truncate=keep, truncation_side=side, param=name, truncate_param="max_tokens"
+            )
+            weights = [[1]] * len(prompts)
         params = PoolParams("embed", info_of(model).activates("embed"), dimensions)
-        return Work(pool=[PoolItem(prompt=prompt, params=params, priority=request.priority or 0) for prompt in prompts])
+        pool = [PoolItem(prompt=prompt, params=params, priority=request.priority or 0) for prompt in prompts]
+        return InPieces(pool=pool, weights=weights)
 
     def format(self, request: CohereEmbedRequest, work: Work, model: ServedModel, call: Call) -> PoolFormatter:
-        return CohereFormatter(request, call)
+        assert isinstance(work, InPieces)
+        return CohereFormatter(request, work, call)
+
+
+def _whole(
+    texts: Sequence[str], max_tokens: int | None, model: ServedModel, param: str
+) -> tuple[list[Prompt], list[list[int]]]:
+    """Prompts of nothing that is cut, as ``in_pieces`` has them. Raises RequestError naming a text that is too long."""
+    if info_of(model).chunked:
+        load_numpy()
+        prompts, weights = in_pieces(texts, model, add_special_tokens=True, param=param)
+    else:
+        prompts = model.encode_batch(texts, param=param, truncate_param="truncate")
+        check_embed_lens(prompts, model, param)
+        weights = [[1]] * len(prompts)
+    lengths = iter(len(prompt.token_ids) for prompt in prompts)
+    for number, pieces in enumerate(weights):
+        tokens = sum(next(lengths) for _ in pieces)
+        if max_tokens is not None and tokens > max_tokens:
+            raise bad(f"{param}[{number}]", f"{param}[{number}] has {tokens} tokens, max_tokens is {max_tokens}.")
+    return prompts, weights
 
 
 @hookimpl

@@ -60,12 +60,29 @@ def brings_template(request: InputFields) -> bool:
 def prompts(request: InputFields, model: ServedModel) -> list[Prompt]:
     """In the order of the request. Raises RequestError naming the input at fault."""
     found = conversations(request)
-    return encoded(texts_or_ids(request), request, model) if found is None else rendered(found, request, model)
+    made = encoded(texts_or_ids(request), request, model) if found is None else rendered(found, request, model)
+    return padded(made, request, model)
+
+
+def padded(made: list[Prompt], request: InputFields, model: ServedModel, most: int | None = None) -> list[Prompt]:
+    """Where the request wants padding, all of one length: what they were to be cut to, else ``most``, else the context.
+
+    Raises RequestError 400 where the tokenizer has no token for it.
+    """
+    if request.padding != "max_length":
+        return made
+    length, given = request.truncate_prompt_tokens or most, [prompt.token_ids for prompt in made]
+    return model.encode_batch(given, truncate=length, padding=True, param=param_of(request))
+
+
+def param_of(request: InputFields) -> str:
+    """The field that has what is to be pooled."""
+    return "messages" if request.input is None else "input"
 
 
 def conversations(request: InputFields) -> list[Conversation] | None:
     """None where the request has texts or token ids. Raises RequestError 400 for an empty or mixed list."""
-    param = "messages" if request.input is None else "input"
+    param = param_of(request)
     given: Any = request.messages if request.input is None else request.input
     if isinstance(given, str):
         return None
@@ -106,7 +123,7 @@ def rendered(found: list[Conversation], request: InputFields, model: ServedModel
 def encoded(given: Sequence[str | Sequence[int]], request: InputFields, model: ServedModel) -> list[Prompt]:
     return model.encode_batch(
         given, add_special_tokens=request.add_special_tokens is not False, truncate=request.truncate_prompt_tokens,
-        truncation_side=request.truncation_side, padding=request.padding == "max_length", param="input",
+        truncation_side=request.truncation_side, param="input",
     )  # fmt: skip
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from frameworkctl.interfaces import PoolOutput, PoolParams, Prompt, RequestError, ServedModel, Work, bad
 
 from .fields import info_of, pool_item
-from .inputs import VectorFields, conversations, encoded, rendered, texts_or_ids
+from .inputs import VectorFields, conversations, encoded, padded, param_of, rendered, texts_or_ids
 from .prefixes import prefix_of
 from .similarity import matrix
 from .vectors import load_numpy
@@ -48,24 +49,31 @@ def embedding_work(request: VectorFields, params: PoolParams, model: ServedModel
 
     Raises RequestError naming the input that cannot be computed.
     """
-    prefix, found = prefix_of(request.input_type, model), conversations(request)
+    prefix, found, most = prefix_of(request.input_type, model), conversations(request), info_of(model).max_embed_len
+    request = msgspec.structs.replace(
+        request, truncate_prompt_tokens=embed_limit(request.truncate_prompt_tokens, model)
+    )
     if found is not None and prefix:
         raise bad("input_type", "input_type is for texts: messages are taken as they are.")
     if info_of(model).chunked and found is None and request.truncate_prompt_tokens is None and params.task == "embed":
         load_numpy()
+        if request.padding == "max_length":
+            raise bad(
+                "padding", "padding: this server embeds long texts in pieces; set truncate_prompt_tokens as well."
+            )
         special = request.add_special_tokens is not False
         prompts, weights = in_pieces(texts_or_ids(request, prefix), model, add_special_tokens=special)
         return InPieces(pool=[pool_item(request, prompt, params) for prompt in prompts], weights=weights)
     prompts = (
         encoded(texts_or_ids(request, prefix), request, model) if found is None else rendered(found, request, model)
     )
-    for number, prompt in enumerate(prompts):
-        check_embed_len(len(prompt.token_ids), model, f"input[{number}]" if len(prompts) > 1 else "input")
+    check_embed_lens(prompts, model, param_of(request))
+    prompts = padded(prompts, request, model, most and min(most, model.max_model_len))
     return Work(pool=[pool_item(request, prompt, params) for prompt in prompts])
 
 
 def in_pieces(
-    inputs: Sequence[str | Sequence[int]], model: ServedModel, *, add_special_tokens: bool
+    inputs: Sequence[str | Sequence[int]], model: ServedModel, *, add_special_tokens: bool, param: str = "input"
 ) -> tuple[list[Prompt], list[list[int]]]:
     """Prompts that fit the context, and the weights of each input's. Every piece of a text has the special tokens.
 
@@ -82,13 +90,25 @@ def in_pieces(
             ids = model.tokenizer.encode(text, add_special_tokens=False)
         else:
             before, behind, ids = [], [], list(given)
-        name = f"input[{number}]" if len(inputs) > 1 else "input"
+        name = f"{param}[{number}]" if len(inputs) > 1 else param
         check_embed_len(len(before) + len(ids) + len(behind), model, name)
         room = model.max_model_len - len(before) - len(behind)
         own = [ids[i : i + room] for i in range(0, len(ids), room)] or [[]]
         prompts += model.encode_batch([[*before, *piece, *behind] for piece in own], param=name)
         weights.append([max(1, len(piece)) for piece in own])
     return prompts, weights
+
+
+def embed_limit(truncate: int | None, model: ServedModel) -> int | None:
+    """``truncate_prompt_tokens``; where it is as many as may be (-1), no more than the operator allows."""
+    most = info_of(model).max_embed_len
+    return truncate if truncate != -1 or most is None else min(most, model.max_model_len)
+
+
+def check_embed_lens(prompts: Sequence[Prompt], model: ServedModel, param: str) -> None:
+    """Raises RequestError naming the prompt that is longer than the operator allows for embeddings."""
+    for number, prompt in enumerate(prompts):
+        check_embed_len(len(prompt.token_ids), model, f"{param}[{number}]" if len(prompts) > 1 else param)
 
 
 def check_embed_len(tokens: int, model: ServedModel, param: str) -> None:

@@ -22,6 +22,7 @@ from frameworkctl.interfaces import (
 )
 
 from .fields import PoolingFields, activate, cannot, check_count, check_pooling_fields, info_of, pool_item
+from .long_texts import check_embed_lens, embed_limit
 from .prefixes import side_prefix, with_prefix
 from .similarity import cosines, max_sims
 from .vectors import floats, load_numpy
@@ -122,8 +123,10 @@ def scoring(
     for param, (name, side, most) in zip(names, sides, strict=True):
         prompts = model.encode_batch(
             with_prefix(model.cut_texts(side, most) if most else side, side_prefix(name, model)),
-            truncate=request.truncate_prompt_tokens, truncation_side=request.truncation_side, param=param,
+            truncate=embed_limit(request.truncate_prompt_tokens, model), truncation_side=request.truncation_side,
+            param=param,
         )  # fmt: skip
+        check_embed_lens(prompts, model, param)
         items += [pool_item(request, prompt, params) for prompt in prompts]
     return Scoring(kind=kind, pool=items, queries=len(queries), documents=documents)
 

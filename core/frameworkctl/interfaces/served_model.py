@@ -79,12 +79,14 @@ class ServedModel(Protocol):
         truncation_side: TruncationSide | None = None,
         padding: bool = False,
         param: str = "input",
+        truncate_param: str = "truncate_prompt_tokens",
     ) -> list[Prompt]:
         """Many texts, or token ids, to pool: they may fill the context.
 
         ``truncate`` tokens are kept (-1: the context), without those of ``truncation_side`` (None: the tokenizer's
         own), and the tokenizer's special tokens stay. With ``padding``, all are filled up with the padding token to
-        what is kept, or to the context. Raises RequestError naming ``param`` and which of them it is.
+        what is kept, or to the context. Raises RequestError naming ``param`` and which of them it is, or where nothing
+        would be left ``truncate_param``, the field that ``truncate`` came in.
         """
 
     def encode_pair_batch(

@@ -14,6 +14,7 @@ from ..interfaces.served_model import TruncationSide
 MAX_TOKENS = 1 << 23  # of a call, all of its prompts together: they are held in memory until it is answered
 MAX_CHARACTERS = 1 << 26  # of a call's joined pairs, which are read one by one, each with its query
 MAX_CUT = 1 << 22  # characters of a text that is cut to its first or last tokens: all of it is read
+TRUNCATE = "truncate_prompt_tokens"  # the field that says how much to keep, but for those that name another
 FAR_TOO_LONG = 8  # times the characters that could fit: such a text is refused before it is tokenized
 
 
@@ -30,25 +31,25 @@ class PoolPrompts:
 
     def batch(
         self, texts: Sequence[str | Sequence[int]], add_special_tokens: bool, truncate: int | None,
-        side: TruncationSide | None, padding: bool, param: str,
+        side: TruncationSide | None, padding: bool, param: str, field: str = TRUNCATE,
     ) -> list[Prompt]:  # fmt: skip
-        """As ``ServedModel.encode_batch``."""
-        keep = self._tokens_to_keep(truncate)
+        """As ``ServedModel.encode_batch``; ``field`` is its ``truncate_param``."""
+        keep = self._tokens_to_keep(truncate, field)
         if not texts:
             raise bad(param, f"{param} must not be empty.")
         names = _names(param, len(texts))
-        strings = (self._text(text, names[i], keep) for i, text in enumerate(texts) if isinstance(text, str))
+        strings = (self._text(text, names[i], keep, field) for i, text in enumerate(texts) if isinstance(text, str))
         encoded = self._encoder.encode(strings, add_special_tokens=add_special_tokens, keep=keep, side=side)
         prompts, total = [], 0
         try:
             for text, name in zip(texts, names, strict=True):
                 if isinstance(text, str):
-                    prompts.append(Prompt(self._checked(next(encoded), name, text), text))
+                    prompts.append(Prompt(self._checked(next(encoded), name, text, field), text))
                 else:
-                    prompts.append(Prompt(self._checked(self._given_ids(text, name, keep, side), name, None)))
+                    prompts.append(Prompt(self._checked(self._given_ids(text, name, keep, side), name, None, field)))
                 total = _counted(total, prompts[-1], param)
         except NoRoom as e:
-            raise self._no_room(e, truncate) from None
+            raise _no_room(e, truncate, field) from None
         return self._padded(prompts, keep, param) if padding else prompts
 
     def pairs(
@@ -83,29 +84,27 @@ class PoolPrompts:
                 prompts.append((prompt, second * types))
                 total = _counted(total, prompt, param)
         except NoRoom as e:
-            raise self._no_room(e, truncate) from None
+            raise _no_room(e, truncate) from None
         return prompts
 
     def cut(self, texts: Sequence[str], tokens: int) -> list[str]:
         """As ``ServedModel.cut_texts``."""
         return self._encoder.cut_texts(texts, tokens)
 
-    def _tokens_to_keep(self, truncate: int | None) -> int | None:
+    def _tokens_to_keep(self, truncate: int | None, field: str = TRUNCATE) -> int | None:
         if truncate is None:
             return None
         if not -1 <= truncate <= self._limit:
-            raise bad(
-                "truncate_prompt_tokens",
-                f"truncate_prompt_tokens must be -1 (the context) or in [0, {self._limit}], got {truncate}.",
-            )
+            raise bad(field, f"{field} must be -1 (the context) or in [0, {self._limit}], got {truncate}.")
         if truncate == 0:
-            raise bad("truncate_prompt_tokens", "truncate_prompt_tokens=0 leaves nothing to compute.")
+            raise bad(field, f"{field}=0 leaves nothing to compute.")
         return self._limit if truncate == -1 else truncate
 
-    def _text(self, text: str, name: str, keep: int | None) -> str:
+    def _text(self, text: str, name: str, keep: int | None, field: str = TRUNCATE) -> str:
         longest = self._limit * self._tokenizer.longest_token
         if keep is None and len(text) > FAR_TOO_LONG * longest:
-            raise self._too_long(name, f"{len(text)} characters, and {self._limit} tokens have at most about {longest}")
+            what = f"{len(text)} characters, and {self._limit} tokens have at most about {longest}"
+            raise self._too_long(name, what, field)
         if len(text) > (most := max(MAX_CUT, FAR_TOO_LONG * longest)):
             raise bad(name, f"{name} has {len(text)} characters; at most {most} are read to be truncated.")
         return text.lower() if self._lower_case else text
@@ -118,11 +117,11 @@ class PoolPrompts:
             return ids
         return ids[-keep:] if (side or self._encoder.side) == "left" else ids[:keep]
 
-    def _checked(self, ids: Sequence[int], name: str, text: str | None) -> Sequence[int]:
+    def _checked(self, ids: Sequence[int], name: str, text: str | None, field: str = TRUNCATE) -> Sequence[int]:
         if not ids:
             raise bad(name, f"{name} must not be empty.")
         if len(ids) > self._limit:
-            raise self._too_long(name, f"{len(ids)} tokens")
+            raise self._too_long(name, f"{len(ids)} tokens", field)
         if text is not None and max(ids) >= self._vocab_size:
             raise bad(name, f"{name} holds a token that this model has no embedding for.")
         return ids
@@ -136,18 +135,15 @@ class PoolPrompts:
             raise _too_many(param)
         return [Prompt([*p.token_ids, *[pad] * (length - len(p.token_ids))], p.text) for p in prompts]
 
-    def _too_long(self, name: str, what: str) -> RequestError:
+    def _too_long(self, name: str, what: str, field: str) -> RequestError:
         return RequestError(
-            f"This model's context is {self._limit} tokens; {name} has {what}. Shorten it, or set"
-            " truncate_prompt_tokens.",
+            f"This model's context is {self._limit} tokens; {name} has {what}. Shorten it, or set {field}.",
             param=name, code="context_length_exceeded",
         )  # fmt: skip
 
-    def _no_room(self, error: NoRoom, truncate: int | None) -> RequestError:
-        return bad(
-            "truncate_prompt_tokens",
-            f"truncate_prompt_tokens={truncate} leaves no room: {error.args[0]} special tokens are always kept.",
-        )
+
+def _no_room(error: NoRoom, truncate: int | None, field: str = TRUNCATE) -> RequestError:
+    return bad(field, f"{field}={truncate} leaves no room: {error.args[0]} special tokens are always kept.")
 
 
 def _counted(total: int, prompt: Prompt, param: str) -> int:

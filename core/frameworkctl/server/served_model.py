@@ -28,7 +28,7 @@ from ..workers.pool import WorkerPool
 from . import request_templates
 from .embeds import embeds_prompt
 from .merging import merged_params
-from .pool_prompts import PoolPrompts
+from .pool_prompts import TRUNCATE, PoolPrompts
 
 log = logging.getLogger("frameworkctl.server")
 
@@ -134,8 +134,11 @@ class LocalModel:
         truncation_side: TruncationSide | None = None,
         padding: bool = False,
         param: str = "input",
+        truncate_param: str = TRUNCATE,
     ) -> list[Prompt]:
-        return self._pool_prompts.batch(texts, add_special_tokens, truncate, truncation_side, padding, param)
+        return self._pool_prompts.batch(
+            texts, add_special_tokens, truncate, truncation_side, padding, param, truncate_param
+        )
 
     def encode_pair_batch(
         self,

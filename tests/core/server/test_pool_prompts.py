@@ -62,3 +62,14 @@ def test_the_text_at_fault_is_named() -> None:
     assert refused(lambda: made.batch(["fox", "the dog " * 4], True, None, None, False, "input")).param == "input[1]"
     assert refused(lambda: made.batch([[5], [6, -1]], True, None, None, False, "input")).param == "input[1]"
     assert refused(lambda: made.batch([[100_000]], True, None, None, False, "input")).param == "input"
+
+
+def test_the_field_that_cuts_is_named_as_the_client_has_it() -> None:
+    made = prompts(limit=40)
+    for field in ("truncate_prompt_tokens", "max_tokens"):
+        for keep in (0, 41):
+            error = refused(lambda f=field, k=keep: made.batch(["fox"], True, k, None, False, "texts", f))
+            assert error.param == field
+            assert field in error.message
+    error = refused(lambda: made.batch(["the dog " * 40], True, None, None, False, "texts", "truncate"))
+    assert (error.param, error.message.split()[-1]) == ("texts", "truncate.")

@@ -6,10 +6,12 @@ import math
 from typing import Any
 
 import pytest
+from frameworkctl_endpoints.pooling.cohere_embed import CohereEmbedEndpoint
 from frameworkctl_endpoints.pooling.embeddings import EmbeddingsEndpoint
+from frameworkctl_endpoints.pooling.score import ScoreEndpoint
 from support import pooling as fake
 
-EMBED = EmbeddingsEndpoint()
+EMBED, COHERE, SCORE = EmbeddingsEndpoint(), CohereEmbedEndpoint(), ScoreEndpoint()
 LONG = "a " * 62 + "bb " * 62 + "ccc"
 
 
@@ -54,5 +56,38 @@ def test_token_ids_have_no_special_tokens() -> None:
 def test_the_operators_limit(chunked: bool) -> None:
     served = fake.model(chunked=chunked, max_embed_len=10)
     fake.answer(EMBED, {"input": "a b c"}, served)
-    error = fake.refusal(EMBED, {"input": ["a", "a " * 9]}, served)
-    assert (error.param, error.code) == ("input[1]", "context_length_exceeded")
+    cross = {"queries": "a", "documents": ["b", "b " * 9]}
+    for endpoint, body, param in (
+        (EMBED, {"input": ["a", "a " * 9]}, "input[1]"), (SCORE, cross, "documents[1]"),
+        (COHERE, {"texts": ["a", "a " * 9], "truncate": "NONE"}, "texts[1]"),
+    ):  # fmt: skip
+        error = fake.refusal(endpoint, body, served)
+        assert (error.param, error.code) == (param, "context_length_exceeded")
+
+
+def test_what_is_cut_to_what_may_be_is_cut_to_the_operators_limit() -> None:
+    served = fake.model(max_embed_len=10)
+    fake.answer(EMBED, {"input": "a", "truncate_prompt_tokens": -1}, served)
+    assert fake.asked[-1]["truncate"] == 10
+    fake.answer(SCORE, {"queries": "a", "documents": "b", "truncate_prompt_tokens": -1}, served)
+    assert fake.asked[-1]["truncate"] == 10
+    fake.answer(COHERE, {"texts": ["a"], "max_tokens": 20}, served)
+    assert fake.asked[-1]["truncate"] == 10
+    assert fake.answer(EMBED, {"input": ["a", "b c"], "padding": "max_length"}, served)["data"][1]["embedding"][0] == 10
+
+
+def test_padding_is_refused_where_texts_come_in_pieces() -> None:
+    served, body = fake.model(chunked=True), {"input": "a", "padding": "max_length"}
+    assert fake.refusal(EMBED, body, served).param == "padding"
+    assert fake.answer(EMBED, {**body, "truncate_prompt_tokens": 9}, served)["data"][0]["embedding"][0] == 9
+
+
+def test_pieces_for_coheres_clients() -> None:
+    served, want = fake.model(chunked=True), answer({"input": ["a", LONG]})
+    got = fake.answer(COHERE, {"texts": ["a", LONG], "truncate": "NONE"}, served)
+    assert got["embeddings"]["float"] == [pytest.approx(vector) for vector in want]
+    assert (
+        len(fake.answer(COHERE, {"texts": ["a", LONG]}, served)["embeddings"]["float"]) == 2
+    )  # END: cut, not in pieces
+    body = {"texts": ["a", LONG], "truncate": "NONE", "max_tokens": 100}
+    assert fake.refusal(COHERE, body, served).param == "texts[1]"

@@ -143,9 +143,8 @@ def test_nonsense_is_refused_by_name(given: dict[str, Any], param: str) -> None:
 
 
 def test_what_truncates_reaches_the_model() -> None:
-    body = {"input": "a", "truncate_prompt_tokens": 3, "truncation_side": "left", "padding": "max_length"}
-    fake.answer(EMBED, body, fake.model())
-    want = {"truncate": 3, "truncation_side": "left", "padding": True, "add_special_tokens": True, "param": "input"}
+    fake.answer(EMBED, {"input": "a", "truncate_prompt_tokens": 3, "truncation_side": "left"}, fake.model())
+    want = {"truncate": 3, "truncation_side": "left", "add_special_tokens": True, "param": "input"}
     assert fake.asked[-1] == want
     fake.answer(
         EMBED, {"messages": [HI], "add_generation_prompt": True, "chat_template_kwargs": {"a": 1}}, fake.model()
@@ -153,6 +152,22 @@ def test_what_truncates_reaches_the_model() -> None:
     assert fake.asked[-1]["template_kwargs"] == {"a": 1}
     assert fake.asked[-1]["add_generation_prompt"] is True
     assert fake.asked[-1]["add_special_tokens"] is False
+
+
+@pytest.mark.parametrize("given", [{"input": "a"}, {"input": [4, 4]}, {"messages": [HI]}, {"messages": [[HI], [HI]]}])
+@pytest.mark.parametrize(
+    ("endpoint", "served"),
+    [
+        (EMBED, fake.model()), (POOL, fake.model()), (POOL, fake.model(("classify",))),
+        (CLASSIFY, fake.model(("classify",))),
+    ],
+)  # fmt: skip
+def test_padding_fills_every_form_up(endpoint: Any, served: Any, given: dict[str, Any]) -> None:
+    """To what is kept of a text, or to the context of 64; the model by rule counts the tokens."""
+    for asked, want in (({}, 64), ({"truncate_prompt_tokens": 30}, 30)):
+        got = fake.answer(endpoint, {**given, "padding": "max_length", **asked}, served)
+        for entry in got["data"]:
+            assert (entry.get("embedding") or entry.get("data") or entry["probs"])[0] == want
 
 
 @pytest.mark.parametrize(
@@ -245,7 +260,7 @@ def test_cohere_takes_content_and_truncates_as_asked() -> None:
     got = fake.answer(COHERE, {"inputs": [parts]}, fake.model())
     assert got["embeddings"] == {"float": [[5, 15, 1, 0]]}
     assert "texts" not in got
-    assert (fake.asked[-1]["truncate"], fake.asked[-1]["truncation_side"]) == (-1, "right")
+    assert (fake.asked[-1]["truncate"], fake.asked[-1]["truncation_side"]) == (64, "right")
     fake.answer(COHERE, {"texts": ["a"], "truncate": "START", "max_tokens": 9}, fake.model())
     assert (fake.asked[-1]["truncate"], fake.asked[-1]["truncation_side"]) == (9, "left")
     fake.answer(COHERE, {"texts": ["a"], "truncate": "NONE"}, fake.model())
