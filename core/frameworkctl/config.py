@@ -37,7 +37,10 @@ class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     device: Annotated[str, opt("engine", "auto, cpu, cuda or cuda:N")] = "auto"
     quantization: Annotated[
         Literal["int8", "int4"] | None,
-        opt("model", "round the weights of linear layers to 8 or 4 bits when they are loaded; default: as they are"),
+        opt(
+            "model",
+            "round weights of linear layers and experts to 8 or 4 bits when they are loaded; default: as they are",
+        ),
     ] = None
     deterministic: Annotated[
         bool, opt("engine", "the same logits to the last bit, whatever else is in the batch; somewhat slower")

@@ -212,10 +212,12 @@ class Backend(Protocol):
         sigmoid(1.702 g) * (clamp(up, -7, 7) + 1)`` with g = min(gate, 7) (as gpt-oss was released).
         """
 
-    def pack_experts(self, gate_up: Tensor, down: Tensor, biases: tuple[Tensor, Tensor] | None = None) -> Any:
+    def pack_experts(
+        self, gate_up: Tensor, down: Tensor, biases: tuple[Tensor, Tensor] | None = None, fmt: str = "plain"
+    ) -> Any:
         """``gate_up [E, 2 I, H]`` and ``down [E, H, I]`` once into the form ``experts`` reads.
 
-        ``biases``: ``[E, 2 I]`` and ``[E, H]``.
+        ``biases``: ``[E, 2 I]`` and ``[E, H]``, which keep their type; ``fmt`` as of ``pack``, for each matrix.
         """
 
     def experts(self, x: Tensor, weights: Tensor, ids: Tensor, packed: Any, kind: str) -> Tensor:

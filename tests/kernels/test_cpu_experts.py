@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from frameworkctl_kernels.reference.backend import ReferenceBackend
 from support.cpu_backend import TOLERANCES, cpu_backend
-from torch import Tensor
+from support.experts import random_block, random_tokens
 
 EXPERTS, HIDDEN, INNER, K = 6, 40, 24, 2
-
-
-def right(x: Tensor, weights: Tensor, ids: Tensor, parts: list[Tensor], biased: bool, kind: str) -> Tensor:
-    """A token and an expert at a time."""
-    gate_up, down, gate_up_bias, down_bias = (p.double() for p in parts)
-    out = torch.zeros(x.shape, dtype=torch.float64)
-    for t in range(len(x)):
-        for weight, e in zip(weights[t].tolist(), ids[t].tolist(), strict=True):
-            both = gate_up[e] @ x[t].double() + (gate_up_bias[e] if biased else 0)
-            inner = ReferenceBackend("cpu").gated_activation(both[None], kind)[0]
-            out[t] += weight * (down[e] @ inner + (down_bias[e] if biased else 0))
-    return out
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -28,16 +15,29 @@ def right(x: Tensor, weights: Tensor, ids: Tensor, parts: list[Tensor], biased: 
 @pytest.mark.parametrize("tokens", [1, 9, 70])
 def test_experts(dtype: torch.dtype, biased: bool, kind: str, tokens: int) -> None:
     torch.manual_seed(tokens)
-    shapes = ((EXPERTS, 2 * INNER, HIDDEN), (EXPERTS, HIDDEN, INNER), (EXPERTS, 2 * INNER), (EXPERTS, HIDDEN))
-    parts = [(torch.randn(shape) * 0.3).to(dtype) for shape in shapes]
-    wide = torch.randn(tokens, HIDDEN + 8).to(dtype)
-    x = wide[:, :HIDDEN]
-    weights = torch.rand(tokens, K)
-    ids = torch.stack([torch.randperm(EXPERTS - 1)[:K] for _ in range(tokens)])  # the last one gets none
+    block = random_block(EXPERTS, HIDDEN, INNER, dtype, biased=biased)
+    x, weights, ids = random_tokens(tokens, K, EXPERTS, HIDDEN, dtype)
     backend = cpu_backend(2)
-    packed = backend.pack_experts(parts[0], parts[1], (parts[2], parts[3]) if biased else None)
-    got = backend.experts(x, weights, ids, packed, kind)
+    got = backend.experts(x, weights, ids, backend.pack_experts(block.gate_up, block.down, block.biases), kind)
     tolerance = 3 * TOLERANCES[dtype]
-    torch.testing.assert_close(
-        got.double(), right(x, weights, ids, parts, biased, kind), rtol=tolerance, atol=tolerance
-    )
+    torch.testing.assert_close(got.double(), block.right(x, weights, ids, kind), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("fmt", ["plain", "int8", "int4"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_token_does_not_depend_on_the_others(fmt: str, dtype: torch.dtype, threads: int) -> None:
+    """Alone, beside a few and among many: the same to the last bit."""
+    torch.manual_seed(0)
+    experts, hidden, inner, k = 9, 200, 96, 4
+    block = random_block(experts, hidden, inner, dtype, biased=True)
+    x, weights, ids = random_tokens(301, k, experts, hidden, dtype)
+    x[:, 0] *= 30
+    ids[:150] = ids[0]  # some experts get many rows, others few
+    backend = cpu_backend(threads)
+    packed = backend.pack_experts(block.gate_up, block.down, block.biases, fmt)
+    whole = backend.experts(x, weights, ids, packed, "silu")
+    for start, end in ((0, 1), (0, 2), (3, 10), (140, 165), (170, 300), (300, 301)):
+        part = backend.experts(x[start:end], weights[start:end], ids[start:end], packed, "silu")
+        assert torch.equal(part, whole[start:end]), (start, end)
+    assert backend.experts(x[:0], weights[:0], ids[:0], packed, "silu").shape == (0, hidden)

@@ -147,7 +147,7 @@ class ModelContext:
     ops: Callable[..., Backend]  # ops("attention", head_dim=64, ...) -> the backend, or reference where it cannot
     pooling: PoolingInfo | None = None  # set where it pools: no language model's head; with labels, a classifier
     weights: WeightMap = field(default_factory=WeightMap)
-    weight_format: str = "plain"  # what linear layers round their weights to: int8, int4 or nothing
+    weight_format: str = "plain"  # what linear layers and experts round their weights to: int8, int4
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ class Experts(nn.Module):
     ``[inner, hidden]`` (down: ``[hidden, inner]``) tensor per expert. Without it, one tensor holds all experts, and
     where gate and up are the same name, that holds both, gate first: ``[E, 2 inner, hidden]``. ``biases`` are the
     names of their biases by the same rules, without the last axis. ``activation`` is the config's ``hidden_act`` or
-    ``swiglu_oai``, gpt-oss's clamped gate.
+    ``swiglu_oai``, gpt-oss's clamped gate. Matrices are rounded as those of linear layers are, biases are not.
     """
 
     def __init__(
@@ -52,7 +52,9 @@ class Experts(nn.Module):
         self.share = inner // ctx.world.size
         self.start = ctx.world.rank * self.share
         self.kind = activation if activation == "swiglu_oai" else activation_kind(activation)
-        self.ops = ctx.ops("experts", dtype=ctx.dtype, hidden=hidden, inner=self.share, experts=experts)
+        self.ops = ctx.ops(
+            "experts", dtype=ctx.dtype, hidden=hidden, inner=self.share, experts=experts, fmt=ctx.weight_format
+        )
         self.packed: Any = None
         self._gate_up: Tensor | None = self._empty(experts, 2 * self.share, hidden)
         self._down: Tensor | None = self._empty(experts, hidden, self.share)
@@ -105,7 +107,7 @@ class Experts(nn.Module):
     def _took(self) -> None:
         self._waiting -= 1
         if not self._waiting and self._gate_up is not None and self._down is not None:
-            self.packed = self.ops.pack_experts(self._gate_up, self._down, self._biases)
+            self.packed = self.ops.pack_experts(self._gate_up, self._down, self._biases, self.ctx.weight_format)
             self._gate_up = self._down = self._biases = None
 
     def forward(self, x: Tensor, weights: Tensor, ids: Tensor) -> Tensor:

@@ -12,6 +12,9 @@ from ..reference.experts import PackedExperts, run_experts
 from .attention import TYPES
 from .elementwise import KINDS
 from .linear import CompiledLinear, PackedWeight
+from .quantized import QuantizedWeight
+
+CompiledWeight = PackedWeight | QuantizedWeight
 
 
 class ExpertCall(ctypes.Structure):
@@ -24,7 +27,7 @@ class CompiledExpertWeights:
     """Every expert's two matrices in panels, with what the kernel is told of them."""
 
     def __init__(
-        self, gate_up: list[PackedWeight], down: list[PackedWeight], biases: tuple[Tensor, Tensor] | None
+        self, gate_up: list[CompiledWeight], down: list[CompiledWeight], biases: tuple[Tensor, Tensor] | None
     ) -> None:
         self.gate_up, self.down = gate_up, down
         self.biases = None if biases is None else tuple(b.contiguous() for b in biases)
@@ -42,11 +45,18 @@ class CompiledExperts(CompiledLinear):
 
     kernels: ctypes.CDLL
 
-    def pack_experts(self, gate_up: Tensor, down: Tensor, biases: tuple[Tensor, Tensor] | None = None) -> Any:
+    def pack_experts(
+        self, gate_up: Tensor, down: Tensor, biases: tuple[Tensor, Tensor] | None = None, fmt: str = "plain"
+    ) -> Any:
         if gate_up.dtype not in TYPES:
             return PackedExperts(gate_up, down, biases)
-        first, second = ([PackedWeight(matrix, self._arena) for matrix in weights] for weights in (gate_up, down))
+        first, second = ([self._pack_one(matrix, fmt) for matrix in weights] for weights in (gate_up, down))
         return CompiledExpertWeights(first, second, biases)
+
+    def _pack_one(self, matrix: Tensor, fmt: str) -> CompiledWeight:
+        packed = self.pack(matrix, fmt)
+        assert isinstance(packed, PackedWeight | QuantizedWeight)
+        return packed
 
     def experts(self, x: Tensor, weights: Tensor, ids: Tensor, packed: Any, kind: str) -> Tensor:
         if isinstance(packed, PackedExperts):

@@ -143,8 +143,10 @@ class ReferenceBackend:
     def gated_activation(self, gate_up: Tensor, kind: str) -> Tensor:
         return gated(gate_up, kind)
 
-    def pack_experts(self, gate_up: Tensor, down: Tensor, biases: tuple[Tensor, Tensor] | None = None) -> Any:
-        return PackedExperts(gate_up, down, biases)
+    def pack_experts(
+        self, gate_up: Tensor, down: Tensor, biases: tuple[Tensor, Tensor] | None = None, fmt: str = "plain"
+    ) -> Any:
+        return PackedExperts(gate_up, down, biases, fmt)
 
     def experts(self, x: Tensor, weights: Tensor, ids: Tensor, packed: Any, kind: str) -> Tensor:
         return run_experts(x, weights, ids, cast("PackedExperts", packed), kind)

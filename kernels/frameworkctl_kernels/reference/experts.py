@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .linear import pack
+from .quantized import pack_quantized
 
 
 def gated(gate_up: Tensor, kind: str) -> Tensor:
@@ -31,9 +32,11 @@ class PackedExperts:
 
     __slots__ = ("down", "down_bias", "gate_up", "gate_up_bias")
 
-    def __init__(self, gate_up: Tensor, down: Tensor, biases: tuple[Tensor, Tensor] | None) -> None:
-        self.gate_up = [pack(matrix) for matrix in gate_up]
-        self.down = [pack(matrix) for matrix in down]
+    def __init__(self, gate_up: Tensor, down: Tensor, biases: tuple[Tensor, Tensor] | None, fmt: str = "plain") -> None:
+        self.gate_up, self.down = (
+            [pack(matrix) if fmt == "plain" else pack_quantized(matrix, fmt) for matrix in matrices]
+            for matrices in (gate_up, down)
+        )
         self.gate_up_bias: Sequence[Tensor | None] = [None] * len(gate_up) if biases is None else list(biases[0])
         self.down_bias: Sequence[Tensor | None] = [None] * len(down) if biases is None else list(biases[1])
 

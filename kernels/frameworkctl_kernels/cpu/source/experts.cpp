@@ -6,6 +6,7 @@
 #include "vmath.h"
 
 extern "C" void fc_linear(const fc::Weight*, const void*, int64_t, int64_t, const void*, void*, int);
+extern "C" void fc_linear_quantized(const fc::Weight*, int, const void*, int64_t, int64_t, const void*, void*, int);
 extern "C" void fc_gated(int, int, const void*, int64_t, int64_t, int64_t, void*);
 
 namespace fc {
@@ -34,6 +35,12 @@ void add_scaled(float* sum, const float* x, float scale, int64_t count) {
   for (; i < count; i++) sum[i] += x[i] * scale;
 }
 
+void product(const Weight* weight, int type, const void* x, int64_t inputs, int64_t rows, const void* bias, void* out,
+             int out_type) {
+  if (weight->group == 0) fc_linear(weight, x, inputs, rows, bias, out, out_type);
+  else fc_linear_quantized(weight, type, x, inputs, rows, bias, out, out_type);
+}
+
 }  // namespace
 }  // namespace fc
 
@@ -52,15 +59,14 @@ extern "C" void fc_experts(int type, const fc::Expert* experts, int64_t count, i
       const int64_t rows = starts[e + 1] - starts[e];
       if (rows == 0) continue;
       const int64_t* places = order.data() + starts[e];
-      T* given = static_cast<T*>(scratch(1, rows * (hidden + inner) * sizeof(T)));
-      T* middle = given + rows * hidden;
-      T* gate_up = static_cast<T*>(scratch(2, rows * 2 * inner * sizeof(T)));
+      T* given = static_cast<T*>(scratch(2, rows * (hidden + 3 * inner) * sizeof(T)));
+      T *middle = given + rows * hidden, *gate_up = middle + rows * inner;
       float* result = static_cast<float*>(scratch(3, rows * hidden * sizeof(float)));
       for (int64_t r = 0; r < rows; r++)
         memcpy(given + r * hidden, static_cast<const T*>(x) + places[r] / k * stride, hidden * sizeof(T));
-      fc_linear(experts[e].gate_up, given, hidden, rows, experts[e].gate_up_bias, gate_up, type);
+      product(experts[e].gate_up, type, given, hidden, rows, experts[e].gate_up_bias, gate_up, type);
       fc_gated(type, kind, gate_up, 2 * inner, rows, inner, middle);
-      fc_linear(experts[e].down, middle, inner, rows, experts[e].down_bias, result, F32);
+      product(experts[e].down, type, middle, inner, rows, experts[e].down_bias, result, F32);
       for (int64_t r = 0; r < rows; r++)
         add_scaled(sums.data() + places[r] / k * hidden, result + r * hidden, weights[places[r]], hidden);
     }
