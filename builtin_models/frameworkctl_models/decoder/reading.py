@@ -47,7 +47,7 @@ def base(
         "heads": heads,
         "kv_heads": raw.get("num_key_value_heads") or heads,
         "head_dim": head_dim,
-        "max_positions": raw.get("max_position_embeddings", max_positions),
+        "max_positions": raw.get("max_position_embeddings") or max_positions,
         "norm_eps": raw.get(eps, default_eps),
         "activation": raw.get("hidden_activation") or raw.get("hidden_act") or activation,
         "tied": raw.get("tie_word_embeddings", tied),

@@ -38,7 +38,7 @@ def _base(
     if values["hidden_size"] % values["heads"]:
         raise ConfigError(f"config.json: {hidden} {values['hidden_size']} is no multiple of {heads} {values['heads']}")
     values |= {
-        "max_positions": raw.get("max_position_embeddings", 512),
+        "max_positions": raw.get("max_position_embeddings") or 512,
         "norm_eps": raw.get("layer_norm_eps", 1e-12),
         "activation": raw.get("hidden_act", "gelu"),
         "windows": (None,) * values["num_layers"],

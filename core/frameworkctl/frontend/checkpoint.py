@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from .checkpoint_keys import check_keys
 
 log = logging.getLogger("frameworkctl.server")
 
@@ -33,6 +34,7 @@ class FolderCheckpoint:
             raise ConfigError(f"{path} is not readable JSON: {e}") from e
         if not isinstance(data, dict):
             raise ConfigError(f"{path} is not a JSON object")
+        check_keys(path, name, data)
         return data
 
     def _required(self, name: str) -> Mapping[str, Any]:

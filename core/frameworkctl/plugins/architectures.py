@@ -16,6 +16,7 @@ from .host import PluginHost
 from .registry import Registered
 
 AUTO, NATIVE = "auto", "native"
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # what values of odd types end in
 
 log = logging.getLogger("frameworkctl.plugins")
 
@@ -47,6 +48,10 @@ def choose(host: PluginHost, checkpoint: Checkpoint, impl: str = AUTO) -> Choice
             choice = Choice(name, registered, registered.spec.describe(_as_seen(checkpoint, registered.spec)))
         except ConfigError as e:
             reasons.append(f"{name.removeprefix(FALLBACK)}: {e}")
+            continue
+        except _UNREADABLE as e:  # values that no other reader looks at
+            log.debug("%s: config.json", checkpoint.root, exc_info=True)
+            reasons.append(f"{name.removeprefix(FALLBACK)} cannot read config.json: {type(e).__name__}: {e}")
             continue
         if reasons:
             log.warning("%s is run by %s instead (%s)", checkpoint.root, name.removeprefix(FALLBACK), reasons[0])

@@ -110,7 +110,7 @@ REFUSED = {
     "state by type": ({"model_type": "falcon_mamba"}, "falcon_mamba has recurrent or convolution layers"),
     "state by layer": ({"layer_types": ["conv", "full_attention"]}, "has layers of type conv"),
     "no length": ({"n_positions": None}, "config.json lacks a context length (max_position_embeddings or n_positions"),
-    "no vocabulary": ({"vocab_size": None}, "config.json lacks the size of the vocabulary (vocab_size)"),
+    "no vocabulary": ({"vocab_size": None}, "config.json: vocab_size: "),
     "quantised": ({"quantization_config": {"quant_method": "gptq"}}, "quant_method 'gptq'"),
 }
 
