@@ -164,10 +164,15 @@ class NamedModel(msgspec.Struct, kw_only=True):
 
 
 class Options(msgspec.Struct, kw_only=True):
-    """All there is: the server, the models, and the values of options that plugins registered."""
+    """All there is: the server, the models, and the values of options that plugins registered.
+
+    Where no model is named, ``first`` are the options of the first model that is served then, ``beside`` of the others.
+    """
 
     server: ServerOptions
     models: list[NamedModel]
+    first: ModelOptions = msgspec.field(default_factory=ModelOptions)
+    beside: ModelOptions = msgspec.field(default_factory=ModelOptions)
     plugin_options: dict[str, Any] = {}
 
 

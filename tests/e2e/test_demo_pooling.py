@@ -12,6 +12,7 @@ from support.programs import frameworkctl
 from support.server import RunningServer, start_server
 
 pytestmark = pytest.mark.e2e
+SPECULATION = '{"method": "ngram", "num_speculative_tokens": 4}'
 
 # (question, documents): the first answers; the others have its words, or tell something else, or of something else.
 # Neither the names nor these phrasings were trained on.
@@ -104,6 +105,21 @@ def test_three_models_are_served_chat_first(server: RunningServer) -> None:
     assert all(chat < other for other in others)
     for name in names[1:]:
         assert re.search(rf": {name}: BertForSequenceClassification .* no KV cache", server.log)
+
+
+def test_flags_of_a_model_are_the_chat_models_and_the_rest_is_for_all() -> None:
+    flags = ["--max-model-len", "300", "--served-model-name", "mine", "--dtype", "bfloat16", "--block-size", "8"]
+    server = start_server([*flags, "--speculative-config", SPECULATION, "--max-num-seqs", "2"])
+    try:
+        cards = httpx.get(f"{server.url}/v1/models").json()["data"]
+        assert [card["id"] for card in cards] == ["mine", "demo-classifier", "demo-reranker"]
+        assert [card["max_model_len"] == 300 for card in cards] == [True, False, False]
+        assert re.search(r": mine: \S+ .*bfloat16", server.log)
+        assert post(server, "/rerank", {"query": "a", "documents": ["b"]}).status_code == 200
+        reply = post(server, "/v1/completions", {"prompt": "a", "max_tokens": 2})
+        assert reply.json()["model"] == "mine"
+    finally:
+        server.stop()
 
 
 def test_chat_answers(server: RunningServer) -> None:

@@ -15,7 +15,9 @@ from .fields import Field, convert, fields_of, plugin_field
 from .model_list import named_models, refuse_unknown
 from .sources import from_environment, read_file, with_dashes
 
-ABOUT = "Serve models behind the OpenAI API. Without a model, the bundled demo models are served."
+ABOUT = """\
+Serve models behind the OpenAI API. Without a model, the bundled demo models are served; options
+of the groups `model` and `text` are then the chat model's, the others are for all of them."""
 GROUPS = {
     "server": "server",
     "model": "model (for all models; per model in a config file)",
@@ -25,6 +27,9 @@ GROUPS = {
     "cache": "KV cache",
     "plugin": "options of plugins",
 }
+
+
+HOW_IT_RUNS = ("engine", "scheduling", "cache")  # groups of options that fit whatever model
 
 
 class _Parser(argparse.ArgumentParser):
@@ -98,5 +103,7 @@ def load_options(
     return Options(
         server=ServerOptions(**{f.name: values[f.name] for f in server if f.name in values}),
         models=models,
+        first=ModelOptions(**shared),
+        beside=ModelOptions(**{name: value for name, value in shared.items() if fields[name].group in HOW_IT_RUNS}),
         plugin_options={f.name: values.get(f.name, f.default) for f in extra},
     )

@@ -36,7 +36,11 @@ def models_to_serve(options: Options, host: PluginHost) -> list[NamedModel]:
     specs = [r.spec for r in host.registry.checkpoints.values() if r.spec.default]
     if not specs:
         raise ConfigError("name a model to serve (path or Hub id), or install the demo: pip install frameworkctl-demo")
-    return [NamedModel(source=s.name, options=ModelOptions(served_model_name=[s.name])) for s in specs]
+    options_of = [options.first] + [options.beside] * (len(specs) - 1)
+    return [
+        NamedModel(source=s.name, options=msgspec.structs.replace(o, served_model_name=o.served_model_name or [s.name]))
+        for s, o in zip(specs, options_of, strict=True)
+    ]
 
 
 def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalModel:

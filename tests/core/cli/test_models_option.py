@@ -93,3 +93,24 @@ def test_the_environment_is_a_default_for_all() -> None:
     env = {"FRAMEWORKCTL_DTYPE": "float16", "FRAMEWORKCTL_MAX_MODEL_LEN": "4k"}
     models = load_options(["--model", "a=/x", "--model", "b=/y"], (), env).models
     assert [(m.options.dtype, m.options.max_model_len) for m in models] == [("float16", 4000)] * 2
+
+
+def test_without_a_model_its_options_are_kept_and_what_runs_any_model_for_the_others_too() -> None:
+    flags = [
+        "--dtype",
+        "float32",
+        "--max-model-len",
+        "64",
+        "--chat-template",
+        "x",
+        "--threads",
+        "1",
+        "--block-size",
+        "8",
+    ]
+    options = load_options([*flags, "--max-num-queued-reqs", "5"], (), {"FRAMEWORKCTL_MAX_NUM_SEQS": "3"})
+    first, beside = options.first, options.beside
+    assert (first.dtype, first.max_model_len, first.chat_template, first.threads) == ("float32", 64, "x", 1)
+    assert (beside.dtype, beside.max_model_len, beside.chat_template) == ("auto", None, None)
+    for own in (first, beside):
+        assert (own.threads, own.block_size, own.max_num_queued_reqs, own.max_num_seqs) == (1, 8, 5, 3)
