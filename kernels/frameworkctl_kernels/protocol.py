@@ -113,6 +113,15 @@ class Backend(Protocol):
     def write_kv(self, key: Tensor, value: Tensor, cache: Any, view: GroupView) -> None:
         """Store ``key`` and ``value [T, K, D]`` at ``view.slot_mapping``."""
 
+    def rotary_write_kv(
+        self, query: Tensor, key: Tensor, value: Tensor, cos_sin: Tensor, cache: Any, view: GroupView, *,
+        interleaved: bool = False,
+    ) -> None:  # fmt: skip
+        """``rotary`` of ``query [T, H, D]`` and ``key [T, K, D]``, in place, and ``write_kv`` of what became of them.
+
+        The same numbers as of the three operations one by one; ``key`` may be left as it was.
+        """
+
     def attention(
         self,
         query: Tensor,
@@ -198,12 +207,20 @@ class Backend(Protocol):
         ``weight`` and ``bias`` are float32, ``[D]`` or ``[rows, D]`` for ``x [..., rows, D]``, or None.
         """
 
+    def add_layer_norm(
+        self, x: Tensor, residual: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+    ) -> tuple[Tensor, Tensor]:
+        """``(layer_norm(x + residual), x + residual)``; may reuse the memory of ``residual``."""
+
     def rotary(self, x: Tensor, cos_sin: Tensor, *, interleaved: bool = False) -> None:
         """Rotate ``x [T, heads, D]`` in place by ``cos_sin [T, R]``: first half cos, second half sin, R <= D.
 
         Of the first R values of each head the pairs (x[i], x[i + R/2]) are rotated (the NeoX layout), or, where
         ``interleaved``, the pairs (x[2i], x[2i + 1]) (Su et al. 2021).
         """
+
+    def activation(self, x: Tensor, kind: str) -> Tensor:
+        """``act(x)``; may reuse the memory of ``x``. Kinds: those of ``gated_activation`` but ``swiglu_oai``."""
 
     def gated_activation(self, gate_up: Tensor, kind: str) -> Tensor:
         """``act(gate) * up`` of ``gate_up [T, 2 I]`` -> ``[T, I]`` (Shazeer 2020).

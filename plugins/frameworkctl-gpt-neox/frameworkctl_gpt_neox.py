@@ -58,12 +58,12 @@ def layer_of(config: Mapping[str, Any], ctx: ModelContext, name: str) -> ModuleD
         {
             "before_attention": LayerNorm(ctx, f"{name}.input_layernorm", hidden, eps),
             "qkv": ColumnLinear(ctx, f"{name}.attention.query_key_value", hidden, 3 * hidden, bias=bias),
-            "attention": Attention(ctx, own, own, head_dim, scale=head_dim**-0.5),
+            "attention": Attention(ctx, own, own, head_dim, scale=head_dim**-0.5, rotary=True),
             "output": RowLinear(ctx, f"{name}.attention.dense", hidden, hidden, bias=bias),
             "before_mlp": LayerNorm(ctx, f"{name}.post_attention_layernorm", hidden, eps),
             "mlp": nn.Sequential(
                 ColumnLinear(ctx, f"{name}.mlp.dense_h_to_4h", hidden, inner, bias=True),
-                Activation(config.get("hidden_act", "gelu")),
+                Activation(ctx, config.get("hidden_act", "gelu")),
                 RowLinear(ctx, f"{name}.mlp.dense_4h_to_h", inner, hidden, bias=True),
             ),
         }
@@ -93,7 +93,6 @@ def build(config: Mapping[str, Any], ctx: ModelContext) -> Model:
             self.head = Head(ctx, "embed_out", self.embedding, hidden, tied=config.get("tie_word_embeddings", False))
             turned = int(head_dim * rope["partial_rotary_factor"])
             self.rotary = RotaryTable(ctx, rope, turned, config["max_position_embeddings"])
-            self.rotary_ops = ctx.ops("rotary", dtype=ctx.dtype, head_dim=head_dim)
 
         def forward(self, batch: Batch) -> Tensor:
             x, cos_sin = self.embedding.of(batch), self.rotary.at(batch.positions)
@@ -105,11 +104,8 @@ def build(config: Mapping[str, Any], ctx: ModelContext) -> Model:
 
         def attend(self, layer: ModuleDict, x: Tensor, cos_sin: Tensor, batch: Batch) -> Tensor:
             """A head's query, key and value lie together, so that a share of the rows is one of the heads."""
-            by_head = layer["qkv"](x).view(len(x), -1, 3, head_dim)
-            rows = by_head.transpose(1, 2).flatten(1, 2)  # [T, 3 H, D]: queries, keys, values
-            q, k, v = rows.chunk(3, dim=1)
-            self.rotary_ops.rotary(rows[:, : 2 * q.shape[1]], cos_sin)
-            out: Tensor = layer["output"](layer["attention"](q, k, v, batch))
+            q, k, v = layer["qkv"](x).view(len(x), -1, 3, head_dim).unbind(2)
+            out: Tensor = layer["output"](layer["attention"](q, k, v, batch, cos_sin))
             return out
 
         def logits(self, hidden: Tensor) -> Tensor:

@@ -97,6 +97,11 @@ def attentions(backend: CpuBackend, edge: Edge, dtype: torch.dtype) -> None:
         cache = backend.view_cache(pool, block_size=block, heads=2, head_dim=dim, dtype=dtype)
         tokens = view.slot_mapping.numel()
         backend.write_kv(*(edge.randn(tokens, 2, dim, dtype=dtype) for _ in range(2)), cache, view)
+        if dim > 1:
+            given = [edge.randn(tokens, count, dim, dtype=dtype) for count in (heads, 2, 2)]
+            table = edge.randn(tokens, dim // 2 * 2, dtype=dtype)
+            for interleaved in (False, True):
+                backend.rotary_write_kv(*given, table, cache, view, interleaved=interleaved)
         query = edge.randn(sum(new), heads - heads % 2, dim, dtype=dtype)
         for options in ({}, {"window": 9, "softcap": 2.0, "sinks": edge.randn(query.shape[1])}):
             backend.attention(query, cache, 0, edge.empty(query.shape, dtype=dtype), scale=0.3, **options)
@@ -115,6 +120,9 @@ def rows(backend: CpuBackend, edge: Edge, dtype: torch.dtype) -> None:
         backend.rms_norm(x, weight, 1e-5)
         backend.add_rms_norm(x, edge.randn(3, size, dtype=dtype), weight, 1e-5)
         backend.layer_norm(x, edge.randn(size), edge.randn(size), 1e-5)
+        backend.add_layer_norm(x, edge.randn(3, size, dtype=dtype), edge.randn(size), edge.randn(size), 1e-5)
+        for kind in ("silu", "gelu", "gelu_tanh", "relu", "relu2"):
+            backend.activation(edge.randn(3, size, dtype=dtype), kind)
         for kind in ("silu", "gelu", "gelu_tanh", "relu", "relu2", "swiglu_oai"):
             backend.gated_activation(edge.apart(3, 2 * size, dtype), kind)
         for interleaved in (False, True):

@@ -1,4 +1,4 @@
-"""Norms, rotary embedding and gated activations of the CPU backend against their formulas in float64."""
+"""Norms, rotary embedding and activations of the CPU backend against their formulas in float64."""
 
 from __future__ import annotations
 
@@ -63,6 +63,25 @@ def test_layer_norm(dtype: torch.dtype, weighted: bool, biased: bool) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_add_layer_norm(dtype: torch.dtype) -> None:
+    backend = cpu_backend(2)
+    for shape in ROWS:
+        torch.manual_seed(0)
+        x, residual = torch.randn(shape).to(dtype), torch.randn(shape).to(dtype)
+        weight, bias = torch.randn(shape[-1]), torch.randn(shape[-1])
+        total = x + residual
+        right = F.layer_norm(total.double(), shape[-1:], weight.double(), bias.double(), eps=1e-5)
+        normed, stream = backend.add_layer_norm(x, residual.clone(), weight, bias, 1e-5)
+        assert torch.equal(stream, total)
+        close(normed, right)
+        apart = torch.randn(shape[-1], *shape[:-1]).to(dtype).movedim(0, -1)  # a residual that is not dense
+        total = x + apart
+        normed, stream = backend.add_layer_norm(x, apart, None, None, 1e-5)
+        assert torch.equal(stream, total)
+        close(normed, F.layer_norm(total.double(), shape[-1:], eps=1e-5))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("interleaved", [False, True])
 @pytest.mark.parametrize(("dim", "rotated"), [(64, 64), (80, 32), (10, 6), (256, 256)])
 def test_rotary(dtype: torch.dtype, interleaved: bool, dim: int, rotated: int) -> None:
@@ -87,3 +106,33 @@ def test_gated_activation(dtype: torch.dtype, kind: str) -> None:
         x[..., 1] = -60.0
         right = reference.gated_activation(x.double(), kind)
         close(backend.gated_activation(x, kind), right, 3.0)
+
+
+PLAIN = {
+    "silu": F.silu,
+    "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "relu": F.relu,
+    "relu2": lambda x: F.relu(x).square(),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", PLAIN)
+def test_activation(dtype: torch.dtype, kind: str) -> None:
+    """Also of rows that several threads share, and of rows that do not stand back to back."""
+    backend = cpu_backend(2)
+    for x in (torch.randn(1, 4864), torch.randn(5, 13), torch.randn(2, 3, 24), torch.randn(100, 512), torch.randn(7)):
+        x = (x * 4).to(dtype)
+        x[..., 0], x[..., 1] = 60.0, -60.0  # far out on both sides
+        right = PLAIN[kind](x.double())
+        for given in (x.clone(), torch.stack([x, x], dim=-1)[..., 0]):
+            got = backend.activation(given, kind)
+            assert got.shape == x.shape
+            close(got, right, 3.0)
+
+
+def test_a_kind_that_needs_a_gate_is_refused() -> None:
+    for backend in (cpu_backend(1), ReferenceBackend("cpu")):
+        with pytest.raises(ValueError, match="swiglu_oai"):
+            backend.activation(torch.ones(2, 2), "swiglu_oai")

@@ -18,8 +18,8 @@ HERE = Path(__file__).parent
 TESTS = [
     HERE / f"test_cpu_{name}.py"
     for name in (
-        "attention", "bounds", "elementwise", "experts", "linear", "quantized", "sampling", "special_values",
-        "state_space",
+        "attention", "bounds", "elementwise", "experts", "linear", "quantized", "rotary", "sampling",
+        "special_values", "state_space",
     )
 ]  # fmt: skip
 CAN_COMPILE = build.processor_flags() >= build.NEEDED and any(shutil.which(c) for c in build.COMPILERS)

@@ -57,6 +57,17 @@ def test_add_rms_norm() -> None:
     torch.testing.assert_close(normed, backend.rms_norm(total, weight, 1e-6))
 
 
+def test_add_layer_norm() -> None:
+    torch.manual_seed(0)
+    x, residual, weight, bias = torch.randn(5, 64), torch.randn(5, 64), torch.randn(64), torch.randn(64)
+    total = x + residual
+    normed, kept = backend.add_layer_norm(x, residual.clone(), weight, bias, 1e-6)
+    torch.testing.assert_close(kept, total)
+    centred = total.double() - total.double().mean(-1, keepdim=True)
+    want = centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt() * weight + bias
+    torch.testing.assert_close(normed.double(), want, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("rotated", [8, 16], ids=["partial", "whole"])
 def test_rotary(rotated: int) -> None:
     """As complex numbers: pair (i, i + R/2) turned by its angle; the rest of the head untouched."""

@@ -42,7 +42,7 @@ class PlainMLP(nn.Module):
         hidden, inner, bias, names = config.hidden_size, config.intermediate_size, config.mlp_bias, config.names
         self.up = ColumnLinear(ctx, f"{name}.{names.up}", hidden, inner, bias=bias)
         learned = config.activation == "xielu"
-        self.activation = XIELU(ctx, f"{name}.act_fn") if learned else Activation(config.activation)
+        self.activation = XIELU(ctx, f"{name}.act_fn") if learned else Activation(ctx, config.activation)
         self.down = RowLinear(ctx, f"{name}.{names.down}", inner, hidden, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:

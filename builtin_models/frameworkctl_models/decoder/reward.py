@@ -17,7 +17,7 @@ class RewardHead(nn.Module):
         super().__init__()
         wide = dataclasses.replace(ctx, dtype=torch.float32)
         self.dense = ReplicatedLinear(wide, "score.0", hidden, hidden, bias=True)
-        self.activation = Activation("relu")
+        self.activation = Activation(wide, "relu")
         self.out = ReplicatedLinear(wide, "score.2", hidden, labels, bias=True)
         ctx.weights.ignore("lm_head.weight")
 

@@ -22,7 +22,7 @@ class Classifier(nn.Module):
         self.norm: LayerNorm | None = None
         if head.dense is not None:
             self.dense = ReplicatedLinear(wide, head.dense, hidden, hidden, bias=head.dense_bias)
-            self.activation = nn.Tanh() if head.activation == "tanh" else Activation(head.activation)
+            self.activation = nn.Tanh() if head.activation == "tanh" else Activation(wide, head.activation)
         if head.norm is not None:
             self.norm = LayerNorm(wide, head.norm, hidden, config.norm_eps, bias=config.norm_bias)
         self.out = ReplicatedLinear(wide, head.out, hidden, labels, bias=True)

@@ -34,7 +34,7 @@ class PlainMLP(nn.Module):
         super().__init__()
         hidden, inner, names = config.hidden_size, config.intermediate_size, config.names
         self.up = ColumnLinear(ctx, f"{name}.{names.up}", hidden, inner, bias=config.mlp_bias)
-        self.activation = Activation(config.activation)
+        self.activation = Activation(ctx, config.activation)
         self.down = RowLinear(ctx, f"{name}.{names.down}", inner, hidden, bias=config.mlp_bias)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -35,16 +35,14 @@ class SelfAttention(nn.Module):
         self.output = RowLinear(ctx, f"{name}.o_proj", c.heads * d, c.hidden_size, bias=c.bias)
         self.heads, self.kv_heads, self.head_dim = self.qkv.heads, self.qkv.kv_heads, d
         self.attention = Attention(
-            ctx, self.heads, self.kv_heads, d, scale=d**-0.5, window=window, sinks=f"{name}.sinks"
+            ctx, self.heads, self.kv_heads, d, scale=d**-0.5, window=window, sinks=f"{name}.sinks", rotary=True
         )
-        self.rotary_ops = ctx.ops("rotary", dtype=ctx.dtype, head_dim=d)
 
     def forward(self, x: Tensor, cos_sin: Tensor, batch: Batch) -> Tensor:
         """``[T, hidden]`` -> ``[T, hidden]``."""
         heads = self.qkv(x).view(x.shape[0], -1, self.head_dim)
-        self.rotary_ops.rotary(heads[:, : self.heads + self.kv_heads], cos_sin)
-        q, k, v = heads.split([self.heads, self.kv_heads, self.kv_heads], dim=1)
-        out: Tensor = self.output(self.attention(q, k, v, batch))
+        q, k, v = heads.split_with_sizes((self.heads, self.kv_heads, self.kv_heads), 1)
+        out: Tensor = self.output(self.attention(q, k, v, batch, cos_sin))
         return out
 
 

@@ -46,18 +46,14 @@ class GatedActivation(nn.Module):
 class Activation(nn.Module):
     """``act(x)``; ``name`` is the config's ``hidden_act``."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, ctx: ModelContext, name: str) -> None:
         super().__init__()
         self.kind = activation_kind(name)
+        self.ops = ctx.ops("activation", dtype=ctx.dtype, kind=self.kind)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.kind == "silu":
-            return F.silu(x)
-        if self.kind == "relu":
-            return F.relu(x)
-        if self.kind == "relu2":
-            return F.relu(x).square()
-        return F.gelu(x, approximate="tanh" if self.kind == "gelu_tanh" else "none")
+        """Of any shape; ``x`` may be overwritten."""
+        return self.ops.activation(x, self.kind)
 
 
 class XIELU(nn.Module):

@@ -8,15 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..interfaces.engine import Batch, CacheLayer, ModelContext
+from ..interfaces.engine import Batch, CacheLayer, GroupView, ModelContext
 
 
 class Attention(nn.Module):
     """Stores a step's keys and values in the layer's pages and attends over them; causal.
 
-    ``heads`` and ``kv_heads`` are those of this rank. ``sinks`` is the checkpoint's name of one logit per head, of all
-    ranks, that takes part in the softmax and has no value (Xiao et al. 2023; learned, as in gpt-oss). Bound once to its
-    pages and group when the cache is made.
+    ``heads`` and ``kv_heads`` are those of this rank. ``rotary``: queries and keys are rotated first, by the table that
+    ``forward`` is given; ``interleaved`` as of the operation. ``sinks`` is the checkpoint's name of one logit per head,
+    of all ranks, that takes part in the softmax and has no value (Xiao et al. 2023; learned, as in gpt-oss). Bound once
+    to its pages and group when the cache is made.
     """
 
     def __init__(
@@ -30,6 +31,8 @@ class Attention(nn.Module):
         window: int | None = None,
         softcap: float | None = None,
         sinks: str | None = None,
+        rotary: bool = False,
+        interleaved: bool = False,
     ) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.head_dim = heads, kv_heads, head_dim
@@ -45,6 +48,10 @@ class Attention(nn.Module):
             window=window,
             softcap=softcap,
             sinks=sinks is not None,
+        )
+        self.interleaved = interleaved
+        self.rotary_ops = (
+            ctx.ops("rotary", dtype=ctx.dtype, head_dim=head_dim, interleaved=interleaved) if rotary else None
         )
         self.sinks: Tensor | None = None
         if sinks is not None:
@@ -64,12 +71,26 @@ class Attention(nn.Module):
             pages, block_size=block_size, heads=self.kv_heads, head_dim=self.head_dim, dtype=self.dtype
         )
 
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, batch: Batch) -> Tensor:
-        """``q [T, H, D]``, ``k`` and ``v [T, K, D]`` -> ``[T, H * D]``."""
-        self.ops.write_kv(k, v, self.cache, batch.groups[self.group])
-        out = torch.empty_like(q)
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, batch: Batch, cos_sin: Tensor | None = None) -> Tensor:
+        """``q [T, H, D]``, ``k`` and ``v [T, K, D]`` -> ``[T, H * D]``.
+
+        ``cos_sin [T, R]``, rows of a RotaryTable: with ``rotary``; ``q`` and ``k`` are overwritten then.
+        """
+        self._store(q, k, v, batch.groups[self.group], cos_sin)
+        out = q.new_empty(q.shape[0], self.heads * self.head_dim)
         self.ops.attention(
-            q, self.cache, self.group, out,
+            q, self.cache, self.group, out.view(-1, self.heads, self.head_dim),
             scale=self.scale, window=self.window, softcap=self.softcap, sinks=self.sinks,
         )  # fmt: skip
-        return out.view(out.shape[0], -1)
+        return out
+
+    def _store(self, q: Tensor, k: Tensor, v: Tensor, view: GroupView, cos_sin: Tensor | None) -> None:
+        if cos_sin is None:
+            self.ops.write_kv(k, v, self.cache, view)
+        elif self.rotary_ops is self.ops:
+            self.ops.rotary_write_kv(q, k, v, cos_sin, self.cache, view, interleaved=self.interleaved)
+        else:  # another backend rotates than keeps the cache
+            assert self.rotary_ops is not None, "the layer was built without rotary"
+            self.rotary_ops.rotary(q, cos_sin, interleaved=self.interleaved)
+            self.rotary_ops.rotary(k, cos_sin, interleaved=self.interleaved)
+            self.ops.write_kv(k, v, self.cache, view)

@@ -90,6 +90,7 @@ class LayerNorm(nn.Module):
         return self.ops.layer_norm(x, self.weight, self.bias, self.eps)
 
     def add(self, x: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
-        """``(norm(x + residual), x + residual)``, ``(norm(x), x)`` for None; ``residual`` is overwritten."""
-        residual = x if residual is None else residual.add_(x)
-        return self(residual), residual
+        """``(norm(x + residual), x + residual)``, ``(norm(x), x)`` for None; ``residual`` may be overwritten."""
+        if residual is None:
+            return self(x), x
+        return self.ops.add_layer_norm(x, residual, self.weight, self.bias, self.eps)

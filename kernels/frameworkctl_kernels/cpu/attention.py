@@ -101,9 +101,34 @@ class CompiledAttention:
 
     def write_kv(self, key: Tensor, value: Tensor, cache: PagedCache, view: GroupView) -> None:
         key, value = _rows(key), _rows(value)
+        token, head, _ = key.stride()
+        value_token, value_head, _ = value.stride()
         self.kernels.fc_write_kv(
-            cache.address, cache.heads, key.data_ptr(), key.stride(0), key.stride(1), value.data_ptr(),
-            value.stride(0), value.stride(1), view.slot_mapping.data_ptr(), key.shape[0],
+            cache.address, cache.heads, key.data_ptr(), token, head, value.data_ptr(), value_token, value_head,
+            view.slot_mapping.data_ptr(), len(key),
+        )  # fmt: skip
+
+    def rotary_write_kv(
+        self, query: Tensor, key: Tensor, value: Tensor, cos_sin: Tensor, cache: PagedCache, view: GroupView, *,
+        interleaved: bool = False,
+    ) -> None:  # fmt: skip
+        query_token, query_head, step = query.stride()
+        if step != 1:
+            dense = query.contiguous()
+            self.rotary_write_kv(dense, key, value, cos_sin, cache, view, interleaved=interleaved)
+            query.copy_(dense)
+            return
+        if cos_sin.dtype is not query.dtype:
+            cos_sin = cos_sin.to(query.dtype)
+        key, value = _rows(key), _rows(value)
+        key_token, key_head, _ = key.stride()
+        value_token, value_head, _ = value.stride()
+        tokens, heads, _ = query.shape
+        turn, width = cos_sin.stride(0), cos_sin.shape[1]
+        self.kernels.fc_rotary_write_kv(
+            cache.address, cache.heads, query.data_ptr(), heads, query_token, query_head, key.data_ptr(), key_token,
+            key_head, value.data_ptr(), value_token, value_head, cos_sin.data_ptr(), turn, width // 2, interleaved,
+            view.slot_mapping.data_ptr(), tokens,
         )  # fmt: skip
 
     def attention(
@@ -180,12 +205,17 @@ class CompiledAttention:
         )  # fmt: skip
 
     def _run(self, call: LayerCall, group: int, query: Tensor, out: Tensor) -> Tensor:
-        query = _rows(query)
-        target = out if out.is_contiguous() else torch.empty(out.shape, dtype=out.dtype)
+        token, head, step = query.stride()
+        if step != 1:
+            query = query.contiguous()
+            token, head, _ = query.stride()
+        target, (rows, heads, dim) = out, out.shape
+        out_token, *inner = out.stride()
+        if inner != [dim, 1]:
+            target, out_token = torch.empty(rows, heads, dim, dtype=out.dtype), heads * dim
         self.kernels.fc_attention(
-            self._addresses[group], ctypes.addressof(call), query.data_ptr(), query.stride(0), query.stride(1),
-            target.data_ptr(), target.stride(0),
-        )  # fmt: skip
+            self._addresses[group], ctypes.addressof(call), query.data_ptr(), token, head, target.data_ptr(), out_token
+        )
         return out if target is out else out.copy_(target)
 
 

@@ -1,4 +1,4 @@
-"""Norms, rotary embedding and gated activations on the compiled kernels."""
+"""Norms, rotary embedding and activations on the compiled kernels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from .attention import TYPES
 
 KINDS = {"silu": 0, "gelu": 1, "gelu_tanh": 2, "relu": 3, "relu2": 4, "swiglu_oai": 5}
+GATED_ONLY = "swiglu_oai"
 
 
 class Rows(ctypes.Structure):
@@ -24,11 +25,11 @@ class CompiledElementwise:
     kernels: ctypes.CDLL
 
     def __init__(self) -> None:
-        self._shapes: dict[tuple[int, ...], tuple[Rows, int]] = {}
+        self._shapes: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[Rows, int]] = {}
 
     def rms_norm(self, x: Tensor, weight: Tensor, eps: float, *, late_cast: bool = False) -> Tensor:
         rows, x = self._rows(x)
-        out = torch.empty(x.shape, dtype=x.dtype)
+        out = torch.empty_like(x, memory_format=torch.contiguous_format)
         self.kernels.fc_rms_norm(
             rows, TYPES[x.dtype], x.data_ptr(), None, weight.data_ptr(), TYPES[weight.dtype], eps, late_cast,
             out.data_ptr(),
@@ -40,7 +41,7 @@ class CompiledElementwise:
     ) -> tuple[Tensor, Tensor]:
         rows, x = self._rows(x)
         residual = residual.contiguous()
-        out = torch.empty(x.shape, dtype=x.dtype)
+        out = torch.empty_like(x, memory_format=torch.contiguous_format)
         self.kernels.fc_rms_norm(
             rows, TYPES[x.dtype], x.data_ptr(), residual.data_ptr(), weight.data_ptr(), TYPES[weight.dtype], eps,
             late_cast, out.data_ptr(),
@@ -48,40 +49,68 @@ class CompiledElementwise:
         return out, residual
 
     def layer_norm(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+        return self._layer_norm(x, None, weight, bias, eps)
+
+    def add_layer_norm(
+        self, x: Tensor, residual: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+    ) -> tuple[Tensor, Tensor]:
+        residual = residual.contiguous()
+        return self._layer_norm(x, residual, weight, bias, eps), residual
+
+    def _layer_norm(
+        self, x: Tensor, residual: Tensor | None, weight: Tensor | None, bias: Tensor | None, eps: float
+    ) -> Tensor:
         rows, x = self._rows(x)
-        out = torch.empty(x.shape, dtype=x.dtype)
+        out = torch.empty_like(x, memory_format=torch.contiguous_format)
         self.kernels.fc_layer_norm(
-            rows, TYPES[x.dtype], x.data_ptr(), None, None if weight is None else weight.data_ptr(),
-            None if bias is None else bias.data_ptr(), weight is not None and weight.dim() > 1, eps, out.data_ptr(),
+            rows, TYPES[x.dtype], x.data_ptr(), None if residual is None else residual.data_ptr(),
+            None if weight is None else weight.data_ptr(), None if bias is None else bias.data_ptr(),
+            weight is not None and weight.dim() > 1, eps, out.data_ptr(),
         )  # fmt: skip
         return out
 
     def rotary(self, x: Tensor, cos_sin: Tensor, *, interleaved: bool = False) -> None:
-        cos_sin = cos_sin.to(x.dtype)
+        tokens, heads, _ = x.shape
+        token, head, step = x.stride()
+        if step != 1:
+            dense = x.contiguous()
+            self.rotary(dense, cos_sin, interleaved=interleaved)
+            x.copy_(dense)
+            return
+        if cos_sin.dtype is not x.dtype:
+            cos_sin = cos_sin.to(x.dtype)
         self.kernels.fc_rotary(
-            TYPES[x.dtype], x.data_ptr(), x.shape[0], x.shape[1], x.stride(0), x.stride(1), cos_sin.data_ptr(),
-            cos_sin.stride(0), cos_sin.shape[1] // 2, interleaved,
+            TYPES[x.dtype], x.data_ptr(), tokens, heads, token, head, cos_sin.data_ptr(), cos_sin.stride(0),
+            cos_sin.shape[1] // 2, interleaved,
         )  # fmt: skip
+
+    def activation(self, x: Tensor, kind: str) -> Tensor:
+        if kind == GATED_ONLY:
+            raise ValueError(f"there is no activation {kind!r} without a gate")
+        x = x.contiguous()
+        self.kernels.fc_activation(TYPES[x.dtype], KINDS[kind], x.data_ptr(), x.numel())
+        return x
 
     def gated_activation(self, gate_up: Tensor, kind: str) -> Tensor:
         shape = gate_up.shape
-        flat = gate_up if gate_up.dim() == 2 and gate_up.stride(1) == 1 else gate_up.reshape(-1, shape[-1]).contiguous()
-        out = torch.empty((*shape[:-1], shape[-1] // 2), dtype=gate_up.dtype)
-        self.kernels.fc_gated(
-            TYPES[flat.dtype], KINDS[kind], flat.data_ptr(), flat.stride(0), flat.shape[0], shape[-1] // 2,
-            out.data_ptr(),
-        )  # fmt: skip
+        size = shape[-1] // 2
+        if len(shape) != 2:
+            return self.gated_activation(gate_up.reshape(-1, 2 * size), kind).view(*shape[:-1], size)
+        rows, (stride, step) = shape[0], gate_up.stride()
+        if step != 1:
+            gate_up, stride = gate_up.contiguous(), 2 * size
+        out = torch.empty(rows, size, dtype=gate_up.dtype)
+        self.kernels.fc_gated(TYPES[gate_up.dtype], KINDS[kind], gate_up.data_ptr(), stride, rows, size, out.data_ptr())
         return out
 
     def _rows(self, x: Tensor) -> tuple[int, Tensor]:
         """How to walk the rows of ``x``, and ``x``, dense in its last axis and of at most three axes."""
         stride = x.stride()
-        if stride[-1] != 1 or x.dim() > 3:
+        if stride[-1] != 1 or len(stride) > 3:
             x = x.contiguous()
             stride = x.stride()
-        shape = tuple(x.shape)
-        key = (*shape, *stride)
-        found = self._shapes.get(key)
+        shape = x.shape
+        found = self._shapes.get((shape, stride))
         if found is None:
             if len(self._shapes) > 1000:  # prefills come in many lengths
                 self._shapes.clear()
@@ -92,5 +121,5 @@ class CompiledElementwise:
                 rows.outer_stride = stride[-3] if len(shape) > 2 else stride[0]
             if len(shape) > 2:
                 rows.inner_stride = stride[-2]
-            found = self._shapes[key] = (rows, ctypes.addressof(rows))
+            found = self._shapes[shape, stride] = (rows, ctypes.addressof(rows))
         return found[1], x

@@ -28,6 +28,7 @@ SIGNATURES: dict[str, list[type]] = {
     "fc_rows_int8": [P, P, L, I, P],
     "fc_attention": [P, P, P, L, L, P, L],
     "fc_write_kv": [P, L, P, L, L, P, L, L, P, L],
+    "fc_rotary_write_kv": [P, L, P, L, L, L, P, L, L, P, L, L, P, L, L, I, P, L],
     "fc_write_latent": [P, P, L, P, L],
     "fc_rms_norm": [P, I, P, P, P, I, F, I, P],
     "fc_layer_norm": [P, I, P, P, P, P, I, F, P],
@@ -38,6 +39,7 @@ SIGNATURES: dict[str, list[type]] = {
     "fc_causal_conv": [P, I, P, L, P, P, I, P],
     "fc_selective_scan": [P, I, P, P],
     "fc_gated": [I, I, P, L, L, L, P],
+    "fc_activation": [I, I, P, L],
 }
 RESULTS: dict[str, type] = {"fc_notes_bytes": L, "fc_find_codes": I}
 

@@ -15,6 +15,7 @@ from ..protocol import GroupView, Packed, Replay, StepShape
 from . import attention as paged
 from . import latent as compressed
 from . import state_space
+from .activation import activated
 from .experts import PackedExperts, gated, run_experts
 from .linear import OneDnnWeight, PlainWeight, onednn_takes, pack
 from .quantized import pack_quantized
@@ -49,6 +50,14 @@ class ReferenceBackend:
 
     def write_kv(self, key: Tensor, value: Tensor, cache: Any, view: GroupView) -> None:
         paged.write_kv(key, value, cache, view)
+
+    def rotary_write_kv(
+        self, query: Tensor, key: Tensor, value: Tensor, cos_sin: Tensor, cache: Any, view: GroupView, *,
+        interleaved: bool = False,
+    ) -> None:  # fmt: skip
+        self.rotary(query, cos_sin, interleaved=interleaved)
+        self.rotary(key, cos_sin, interleaved=interleaved)
+        self.write_kv(key, value, cache, view)
 
     def attention(
         self,
@@ -129,6 +138,12 @@ class ReferenceBackend:
             return (normed if bias is None else normed + bias).to(x.dtype)
         return F.layer_norm(x.float(), (x.shape[-1],), weight, bias, eps).to(x.dtype)
 
+    def add_layer_norm(
+        self, x: Tensor, residual: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+    ) -> tuple[Tensor, Tensor]:
+        residual = residual.add_(x)
+        return self.layer_norm(residual, weight, bias, eps), residual
+
     def rotary(self, x: Tensor, cos_sin: Tensor, *, interleaved: bool = False) -> None:
         half = cos_sin.shape[-1] // 2
         cos, sin = cos_sin[:, None, :half], cos_sin[:, None, half:]
@@ -139,6 +154,9 @@ class ReferenceBackend:
         rotated = first * cos - second * sin
         second.mul_(cos).addcmul_(first, sin)
         first.copy_(rotated)
+
+    def activation(self, x: Tensor, kind: str) -> Tensor:
+        return activated(x, kind)
 
     def gated_activation(self, gate_up: Tensor, kind: str) -> Tensor:
         return gated(gate_up, kind)

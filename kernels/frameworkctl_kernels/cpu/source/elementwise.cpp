@@ -1,50 +1,35 @@
-// What is done to each element: rotary embedding and gated activations.
+// What is done to each element: rotary embedding and activations.
 #include <type_traits>
 
 #include "pool.h"
-#include "vmath.h"
+#include "rotate.h"
 
 namespace fc {
 namespace {
 
 constexpr int64_t kChunk = 16384;  // elements
 
-template <class T> void rotate_halves(T* x, const T* cos, const T* sin, int64_t half) {
-  int64_t i = 0;
-  for (; i + VL <= half; i += VL) {
-    const vf a = vload(x + i), b = vload(x + half + i), c = vload(cos + i), s = vload(sin + i);
-    vstore(x + i, vsub(vmul(a, c), vmul(b, s)));
-    vstore(x + half + i, vfma(b, c, vmul(a, s)));
-  }
-  for (; i < half; i++) {
-    const float a = widen(x[i]), b = widen(x[half + i]), c = widen(cos[i]), s = widen(sin[i]);
-    narrow(a * c - b * s, x + i);
-    narrow(b * c + a * s, x + half + i);
-  }
-}
-
-template <class T> void rotate_pairs(T* x, const T* cos, const T* sin, int64_t half) {
-  for (int64_t i = 0; i < half; i++) {
-    const float a = widen(x[2 * i]), b = widen(x[2 * i + 1]), c = widen(cos[i]), s = widen(sin[i]);
-    narrow(a * c - b * s, x + 2 * i);
-    narrow(b * c + a * s, x + 2 * i + 1);
-  }
-}
-
 enum Kind : int { SILU = 0, GELU = 1, GELU_TANH = 2, RELU = 3, RELU2 = 4, SWIGLU_OAI = 5 };
 
+template <int K> inline vf activate(vf x) {
+  if constexpr (K == SILU) return vmul(x, vsigmoid(x));
+  if constexpr (K == GELU) return vgelu(x);
+  if constexpr (K == GELU_TANH) return vgelu_tanh(x);
+  const vf positive = vmax(x, vzero());
+  return K == RELU2 ? vmul(positive, positive) : positive;
+}
+
 template <int K> inline vf gate(vf g, vf up) {
-  if constexpr (K == SILU) return vmul(vmul(g, vsigmoid(g)), up);
-  if constexpr (K == GELU) return vmul(vgelu(g), up);
-  if constexpr (K == GELU_TANH) return vmul(vgelu_tanh(g), up);
-  if constexpr (K == RELU) return vmul(vmax(g, vzero()), up);
-  if constexpr (K == RELU2) {
-    const vf positive = vmax(g, vzero());
-    return vmul(vmul(positive, positive), up);
-  }
+  if constexpr (K != SWIGLU_OAI) return vmul(activate<K>(g), up);
   const vf limit = vset(7.0f), capped = vmin(g, limit);
   const vf bounded = vadd(vmax(vmin(up, limit), vset(-7.0f)), vset(1.0f));
   return vmul(vmul(capped, vsigmoid(vmul(capped, vset(1.702f)))), bounded);
+}
+
+template <int K, class T> void activate_row(T* x, int64_t count) {
+  int64_t i = 0;
+  for (; i + VL <= count; i += VL) vstore(x + i, activate<K>(vload(x + i)));
+  if (i < count) vstore_some(x + i, activate<K>(vload_some(x + i, count - i)), count - i);
 }
 
 template <int K, class T> void gate_row(const T* g, const T* up, T* out, int64_t count) {
@@ -61,6 +46,14 @@ template <class T> GateRow<T> gate_of(int kind) {
   return kRows[kind];
 }
 
+template <class T> using ActivateRow = void (*)(T*, int64_t);
+
+template <class T> ActivateRow<T> activation_of(int kind) {
+  constexpr ActivateRow<T> kRows[] = {activate_row<SILU, T>, activate_row<GELU, T>, activate_row<GELU_TANH, T>,
+                                      activate_row<RELU, T>, activate_row<RELU2, T>};
+  return kRows[kind];
+}
+
 }  // namespace
 }  // namespace fc
 
@@ -74,12 +67,8 @@ extern "C" void fc_rotary(int type, void* x, int64_t tokens, int64_t heads, int6
     parallel((tokens + at_once - 1) / at_once, [&](int64_t chunk, int) {
       const int64_t end = (chunk + 1) * at_once < tokens ? (chunk + 1) * at_once : tokens;
       for (int64_t token = chunk * at_once; token < end; token++) {
-        const T* cos = static_cast<const T*>(cos_sin) + token * cos_sin_stride;
-        for (int64_t h = 0; h < heads; h++) {
-          T* head = static_cast<T*>(x) + token * stride + h * head_stride;
-          if (interleaved) rotate_pairs(head, cos, cos + half, half);
-          else rotate_halves(head, cos, cos + half, half);
-        }
+        rotate(static_cast<T*>(x) + token * stride, heads, head_stride,
+               static_cast<const T*>(cos_sin) + token * cos_sin_stride, half, interleaved != 0);
       }
     });
   });
@@ -99,6 +88,19 @@ extern "C" void fc_gated(int type, int kind, const void* gate_up, int64_t stride
         const T* gates = static_cast<const T*>(gate_up) + r * stride;
         row(gates, gates + size, static_cast<T*>(out) + r * size, size);
       }
+    });
+  });
+}
+
+// In place on x [count]; kind as of fc::Kind, none that needs a gate.
+extern "C" void fc_activation(int type, int kind, void* x, int64_t count) {
+  using namespace fc;
+  by_type(type, [&](auto* t) {
+    using T = std::remove_pointer_t<decltype(t)>;
+    const auto row = activation_of<T>(kind);
+    parallel((count + kChunk - 1) / kChunk, [&](int64_t chunk, int) {
+      const int64_t first = chunk * kChunk;
+      row(static_cast<T*>(x) + first, count - first < kChunk ? count - first : kChunk);
     });
   });
 }
