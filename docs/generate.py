@@ -219,7 +219,7 @@ def pooling_fields_table() -> list[str]:
         status = "served"
         if name in (*pooling_fields.UNSUPPORTED, *rerank.UNSUPPORTED, "data", "images"):
             status = "refused"
-        elif name == "user":
+        elif name in pooling_fields.IGNORED:
             status = "accepted, without effect"
         parts.append(f"| `{name}` | {', '.join(families)} | {may_be.get(name, '')} | {status} |")
     return parts
