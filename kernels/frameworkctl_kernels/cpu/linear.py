@@ -48,12 +48,6 @@ class PackedWeight:
         self._address = ctypes.addressof(self._weight)
         self._call: Any = kernels().fc_linear
 
-    @property
-    def bits(self) -> float:
-        """Memory for each value, with what is kept beside the panels."""
-        notes = 0 if self._notes is None else self._notes.numel()
-        return 8 * (self._panels.numel() + notes) / (self.shape[0] * self.shape[1])
-
     def _squeeze(self, weight: Tensor, arena: Arena) -> bool:
         """Whether it could be done."""
         outputs, inputs = self.shape
