@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from ..errors import ConfigError
 from .http import Broken, Connection, Target
@@ -35,21 +36,13 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """A program that is to listen on 127.0.0.1, with what it writes kept in a file. A context manager: it is stopped
-    at the end, with all processes of its session."""
+    """A program that is to listen on 127.0.0.1, with what it writes kept in a file. A context manager: started at the
+    beginning, and stopped at the end, with all processes of its session."""
 
     def __init__(self, command: Sequence[str], port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115
-        environment = {name: value for name, value in os.environ.items() if name != KEY}
-        try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
-                start_new_session=True, env=environment,
-            )  # fmt: skip
-        except OSError as e:
-            self._output.close()
-            raise ConfigError(f"cannot start {command[0]!r}: {e.strerror}") from e
+        self._command = command
+        self._process: subprocess.Popen[bytes]
 
     def check(self) -> None:
         """Raises ConfigError, with its last words, where it has ended."""
@@ -62,6 +55,22 @@ class ServerProcess:
         raise ConfigError(f"the server ended with status {status}:\n{said}")
 
     def __enter__(self) -> ServerProcess:
+        """Raises ConfigError where there is no such program."""
+        environment = {name: value for name, value in os.environ.items() if name != KEY}
+        self._output = tempfile.TemporaryFile()
+        try:
+            with _signals_wait():
+                self._process = subprocess.Popen(
+                    self._command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
+                    start_new_session=True, env=environment,
+                )  # fmt: skip
+        except OSError as e:
+            self._output.close()
+            raise ConfigError(f"cannot start {self._command[0]!r}: {e.strerror}") from e
+        except BaseException:  # a signal that came meanwhile
+            if hasattr(self, "_process"):
+                self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -75,6 +84,23 @@ class ServerProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._output.close()
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """SIGINT and SIGTERM are heard at the end: they must not leave a process that nobody knows of."""
+    if threading.current_thread() is not threading.main_thread():  # where no signal interrupts
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for caught in came:
+        signal.raise_signal(caught)
 
 
 @contextlib.asynccontextmanager
