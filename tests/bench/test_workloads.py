@@ -142,9 +142,10 @@ def test_workload(name: str, measured: Measured) -> None:
             print(f"  {who:<13} {middle:8.1f} [{min(rates):.1f}-{max(rates):.1f}]  ours is {own / middle:.2f} of it")
     for who, report in reports.items():
         level = report.levels[0]
-        first, gap = level.ttft_ms, level.itl_ms
-        print(f"  {who:<13} TTFT p50 {first.p50 if first else 0:.0f} ms, ITL p50 {gap.p50 if gap else 0:.1f} ms,"
-              f" {level.cached_tokens} of {level.input_tokens} prompt tokens cached")  # fmt: skip
+        first, gap, token = (spread.p50 if spread else 0 for spread in (level.ttft_ms, level.itl_ms, level.tpot_ms))
+        print(f"  {who:<13} in the last round: {tokens_per_second(name, level):.1f} tokens/s, TTFT p50 {first:.0f} ms,"
+              f" ITL p50 {gap:.1f} ms, per token {token:.1f} ms, {level.cached_tokens} of {level.input_tokens} prompt"
+              f" tokens cached{''.join(f'; {note}' for note in report.notes)}")  # fmt: skip
         if name in ("d1", "d8", "d32"):
             CURVES[who].append(report)
 

@@ -40,6 +40,7 @@ class Summary(msgspec.Struct, kw_only=True):
     output_tokens: int
     cached_tokens: int  # of the prompts', found in a cache
     counted: bool  # tokens by the server; else pieces of its answers
+    pieces: int = 0  # of answers, between which the ITL is; one may have several tokens
     ttft_ms: Spread | None
     itl_ms: Spread | None
     tpot_ms: Spread | None
@@ -88,6 +89,7 @@ def summarize(level: Level, runs: Sequence[Run]) -> Summary:
         total_token_throughput=round(statistics.median(totals), 3),
         input_tokens=sum(t.input_tokens for t in timings), output_tokens=sum(t.output_tokens for t in timings),
         cached_tokens=sum(t.cached_tokens for t in timings), counted=all(t.counted for t in timings),
+        pieces=sum(len(t.itl) + 1 for t in timings),
         ttft_ms=spread(t.ttft for t in timings), itl_ms=spread(gap for t in timings for gap in t.itl),
         tpot_ms=spread(t.tpot for t in timings if t.tpot is not None), e2e_ms=spread(t.e2e for t in timings),
     )  # fmt: skip

@@ -20,6 +20,7 @@ from .workload import Dialect, Workload, bodies
 
 BUSY_CLIENT = 0.8  # of a core: beyond, the figures are this program's rather than the server's
 WARM_TOKENS = 16
+SEVERAL = 1.05  # tokens in a piece, beyond which the time between pieces is not that between tokens
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +109,12 @@ def _notes(plan: Plan, level: Summary) -> list[str]:
         mean = level.output_tokens / level.completed
         if abs(mean - plan.load.output_len) > 0.01 * plan.load.output_len:
             found.append(f"{name}: answers had {mean:.1f} tokens on average, not {plan.load.output_len}")
+        if level.counted and level.output_tokens > SEVERAL * level.pieces and level.tpot_ms is not None:
+            several, each = level.output_tokens / level.pieces, level.tpot_ms.p50
+            found.append(
+                f"{name}: a piece of an answer had {several:.1f} tokens on average, so the ITL is that of so many;"
+                f" the time per token was {each:.1f} ms (p50)"
+            )
         if not level.counted:
             found.append(f"{name}: the server does not count tokens; a piece of an answer is taken for one")
     share = statistics.median(level.client_shares)

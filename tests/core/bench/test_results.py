@@ -11,8 +11,11 @@ import pytest
 from frameworkctl.bench.chart import draw, nice_step
 from frameworkctl.bench.load import Level, Run
 from frameworkctl.bench.results import Report, Summary, spread, summarize
-from frameworkctl.bench.stream import Timing
+from frameworkctl.bench.serving import Plan
+from frameworkctl.bench.serving import report as made
+from frameworkctl.bench.stream import Stream, Timing
 from frameworkctl.bench.table import table
+from frameworkctl.bench.workload import Dialect, Workload
 from frameworkctl.errors import ConfigError
 
 
@@ -63,6 +66,37 @@ def test_a_level_over_its_repetitions() -> None:
     assert found.itl_ms.p50 == 750.0
     assert found.tpot_ms is not None
     assert found.tpot_ms.p99 == pytest.approx(1485.0)
+
+
+def arrived(*pieces: tuple[float, int]) -> Timing:
+    """An answer that was asked for at 0, of pieces that came at a time, with so many tokens each."""
+    stream = Stream()
+    for when, _ in pieces:
+        stream.feed(b'data: {"choices": [{"text": "x"}]}\n\n', when)
+    last, tokens = pieces[-1][0], sum(n for _, n in pieces)
+    end = b'data: {"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": %d}}\n\ndata: [DONE]\n\n'
+    stream.feed(end % tokens, last)
+    return stream.timing(0.0, last)
+
+
+def test_tokens_that_come_together_are_told_apart_from_slow_ones() -> None:
+    """The same 9 tokens in 5 seconds: one by one, in pieces of 4, and pieces that arrive at once."""
+    one_by_one = [arrived(*((1 + i / 2, 1) for i in range(9)))]
+    in_pieces = [arrived((1.0, 1), (3.0, 4), (5.0, 4))]
+    at_once = [arrived((1.0, 1), *[(3.0, 1)] * 4, *[(5.0, 1)] * 4)]
+    found = [summarize(Level(concurrency=1), [Run(t, [], 5.0, 0.0)]) for t in (one_by_one, in_pieces, at_once)]
+    assert [level.itl_ms and level.itl_ms.p50 for level in found] == [500.0, 2000.0, 0.0]
+    assert [level.tpot_ms and level.tpot_ms.p50 for level in found] == [500.0] * 3
+    assert [level.output_throughput for level in found] == [1.8] * 3
+    assert [level.pieces for level in found] == [9, 3, 9]
+    plan = Plan(url="", levels=(), load=Workload(input_len=10, output_len=9, seed=1))
+    dialect = Dialect(model="m", path="", fields={}, ids=None)
+    plain, several, _ = (made(plan, dialect, "", [level]).notes for level in found)
+    assert plain == []
+    assert several == [
+        "1 clients: a piece of an answer had 3.0 tokens on average, so the ITL is that of so many; the time per token"
+        " was 500.0 ms (p50)"
+    ]
 
 
 def test_everything_failed() -> None:
