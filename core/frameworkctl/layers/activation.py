@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..interfaces.engine import ModelContext
+from .direct import DirectModule
 
 KINDS = {
     "silu": "silu",
@@ -31,7 +32,7 @@ def activation_kind(name: str) -> str:
     return KINDS[name]
 
 
-class GatedActivation(nn.Module):
+class GatedActivation(DirectModule):
     """``act(gate) * up`` of ``[T, 2 I]`` (Shazeer 2020); ``name`` is the config's ``hidden_act``."""
 
     def __init__(self, ctx: ModelContext, name: str) -> None:
@@ -43,7 +44,7 @@ class GatedActivation(nn.Module):
         return self.ops.gated_activation(gate_up, self.kind)
 
 
-class Activation(nn.Module):
+class Activation(DirectModule):
     """``act(x)``; ``name`` is the config's ``hidden_act``."""
 
     def __init__(self, ctx: ModelContext, name: str) -> None:
@@ -56,7 +57,7 @@ class Activation(nn.Module):
         return self.ops.activation(x, self.kind)
 
 
-class XIELU(nn.Module):
+class XIELU(DirectModule):
     """``a x^2 + x / 2`` above zero, ``(exp(min(x, -1e-6)) - 1 - x) b + x / 2`` below, with learned a and b.
 
     The checkpoint holds them before softplus, as ``alpha_p`` and ``alpha_n``; b has 1/2 added (Huang and Schlag 2024).

@@ -6,12 +6,13 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..interfaces.engine import Batch, CacheLayer, GroupView, ModelContext
+from .direct import DirectModule
 
 
-class Attention(nn.Module):
+class Attention(DirectModule):
     """Stores a step's keys and values in the layer's pages and attends over them; causal.
 
     ``heads`` and ``kv_heads`` are those of this rank. ``rotary``: queries and keys are rotated first, by the table that

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..interfaces.engine import ModelContext
+from .direct import DirectModule
 
 
-class BidirectionalAttention(nn.Module):
+class BidirectionalAttention(DirectModule):
     """Every token sees all tokens of its sequence that are in the step; with ``window`` w those at most w away.
 
     ``heads`` and ``kv_heads`` are those of this rank. A sequence has to come whole in one step.

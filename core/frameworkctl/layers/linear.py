@@ -8,9 +8,10 @@ from functools import partial
 
 import torch
 from frameworkctl_kernels.protocol import Packed
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..interfaces.engine import ModelContext
+from .direct import DirectModule
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Part:
     size: int
 
 
-class Linear(nn.Module):
+class Linear(DirectModule):
     """``y = x W^T + b`` with W stacked from ``parts``; columns ``[in_start, in_start + in_size)`` of each are taken.
 
     The weight lives in ``packed`` only; what was collected to make it is dropped.

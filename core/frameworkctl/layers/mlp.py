@@ -6,10 +6,11 @@ from torch import Tensor, nn
 
 from ..interfaces.engine import ModelContext
 from .activation import GatedActivation
+from .direct import DirectModule
 from .linear import GateUpLinear, RowLinear
 
 
-class GatedMLP(nn.Module):
+class GatedMLP(DirectModule):
     """``down(act(gate(x)) * up(x))`` (Shazeer 2020); the ``inner`` columns are split over ranks.
 
     ``parts`` are what the checkpoint calls gate, up and down below ``name``; where the first two are one, that tensor

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..interfaces.engine import ModelContext
+from .direct import DirectModule
 
 
-class RMSNorm(nn.Module):
+class RMSNorm(DirectModule):
     """``x / sqrt(mean(x^2) + eps) * weight`` (Zhang and Sennrich 2019).
 
     ``plus_one``: the checkpoint stores weight - 1. ``late_cast``: the product with the weight is taken in float32
@@ -45,7 +46,7 @@ class RMSNorm(nn.Module):
         return self.ops.add_rms_norm(x, residual, self.weight, self.eps, late_cast=self.late_cast)
 
 
-class LayerNorm(nn.Module):
+class LayerNorm(DirectModule):
     """``(x - mean) / sqrt(variance + eps) * weight + bias`` over the last axis, in float32 (Ba et al. 2016).
 
     ``names`` is one tensor name; or several, one for each of ``[..., len(names), size]`` rows (heads); or none, and
