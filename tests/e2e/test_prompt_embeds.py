@@ -183,6 +183,55 @@ def test_fields_that_do_not_go_together(
         assert "--enable-prompt-embeds" in error["message"]
 
 
+def chat(server: RunningServer, content: Any, **body: Any) -> httpx.Response:
+    messages = [{"role": "system", "content": "the lazy dog"}, {"role": "user", "content": content}]
+    body = {"model": "m", "temperature": 0, "max_tokens": 12, "return_token_ids": True, "messages": messages, **body}
+    return httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=60)
+
+
+def part(rows: torch.Tensor) -> dict[str, str]:
+    return {"type": "prompt_embeds", "data": text(npy_file(rows))}
+
+
+def test_parts_of_a_chat_stand_in_their_places(server: RunningServer) -> None:
+    """Embeddings of a text's tokens say what the text says: as all of a content, and between others."""
+    words = []
+    for said_in_words in ("the quick brown fox", "jumps over"):
+        asked = {"model": "m", "prompt": said_in_words, "add_special_tokens": False}
+        words.append(httpx.post(f"{server.url}/tokenize", json=asked, timeout=60).json()["tokens"])
+    table = build_model("llama").get_input_embeddings().weight.detach()
+    one, other = (part(table[torch.tensor(ids)].clone()) for ids in words)
+    for content, same in (
+        ([one], "the quick brown fox"),
+        (["and", one, "other things", other], "and\nthe quick brown fox\nother things\njumps over"),
+    ):
+        want, got = chat(server, same).json(), chat(server, content).json()
+        assert got["choices"][0]["token_ids"] == want["choices"][0]["token_ids"]
+        assert got["usage"]["prompt_tokens"] == want["usage"]["prompt_tokens"]
+        assert (want["prompt_token_ids"] is None, got["prompt_token_ids"]) == (False, None)
+    stream = chat(server, [one], stream=True)
+    assert stream.status_code == 200
+    assert stream.text.count("data: ") > 2
+
+
+@pytest.mark.parametrize(
+    ("param", "body"),
+    [
+        ("messages[1].content[1].data", {"model": "closed"}), ("echo", {"echo": True}),
+        ("truncate_prompt_tokens", {"truncate_prompt_tokens": 3}), ("use_beam_search", {"use_beam_search": True}),
+        ("prompt_logprobs", {"prompt_logprobs": 0}),
+        ("messages[1].content[1].data", {"part": {"type": "prompt_embeds", "data": "no base64!"}}),
+        ("messages[1].content[1].data", {"part": {"type": "prompt_embeds"}}),
+        ("messages[1].content[1].data", {"part": part(torch.zeros(3, 63))}),
+        ("messages", {"part": part(torch.zeros(150, 64))}),
+    ],
+)  # fmt: skip
+def test_parts_that_cannot_be(server: RunningServer, param: str, body: dict[str, Any]) -> None:
+    given = {"part": part(torch.zeros(3, 64)), **body}
+    response = chat(server, ["a", given.pop("part")], **given)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, param), response.text
+
+
 def test_the_engine_is_well_after_all_that(server: RunningServer, wanted: list[list[int]]) -> None:
     assert said(ask(server, prompt=IDS[0], ignore_eos=True)) == [wanted[0]]
     assert server.health()["models"]["m"]["restarts"] == 0

@@ -78,7 +78,8 @@ class ChatFormatter(Formatter):
 
     def __init__(self, request: ChatRequest, work: Work, model: ServedModel, call: Call) -> None:
         self.request = request
-        self.prompt_ids = work.items[0].prompt.token_ids if request.return_token_ids else None
+        prompt = work.items[0].prompt
+        self.prompt_ids = prompt.token_ids if request.return_token_ids and prompt.embeds is None else None
         self.n = work.items[0].n
         self.role = ROLE if request.begins_reply else _last_role(request.messages)
         echo = _echo(request.messages, self.role) if request.echo else ""

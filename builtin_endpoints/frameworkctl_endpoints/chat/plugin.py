@@ -95,7 +95,8 @@ class ChatEndpoint(Endpoint):
         return request
 
     def waits(self, request: ChatRequest) -> bool:
-        return bool(request.chat_template) or "chat_template" in (request.chat_template_kwargs or ())
+        own_template = bool(request.chat_template) or "chat_template" in (request.chat_template_kwargs or ())
+        return own_template or any(map(_has_embeds, request.messages))
 
     def render(self, request: ChatRequest, model: ServedModel) -> Work:
         use = tool_use(request)
@@ -108,6 +109,9 @@ class ChatEndpoint(Endpoint):
             add_special_tokens=bool(request.add_special_tokens), truncate=request.truncate_prompt_tokens,
             truncation_side=request.truncation_side,
         )  # fmt: skip
+        for name in ("echo", "prompt_logprobs", "use_beam_search") if prompt.embeds is not None else ():
+            if (value := getattr(request, name)) is not None and value is not False:
+                raise bad(name, f"{name} is not possible with prompt_embeds.")
         values = fields(request)
         if request.max_completion_tokens is not None:
             values["max_tokens"] = request.max_completion_tokens
@@ -136,6 +140,13 @@ class ChatEndpoint(Endpoint):
 
     def format(self, request: ChatRequest, work: Work, model: ServedModel, call: Call) -> Formatter:
         return ChatFormatter(request, work, model, call)
+
+
+def _has_embeds(message: Any) -> bool:
+    """Whether a message brings embeddings, which the engine reads."""
+    content = message.get("content") if isinstance(message, dict) else None
+    parts = content if isinstance(content, list) else ()
+    return any(isinstance(part, dict) and "prompt_embeds" in (part.get("type"), *part) for part in parts)
 
 
 @hookimpl

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ..errors import bad
+from .embed_parts import EmbedParts
 
 log = logging.getLogger("frameworkctl.frontend")
 
@@ -18,26 +19,29 @@ MEDIA_PARTS = {
     "image_url": "image", "input_image": "image", "image_embeds": "image", "input_audio": "audio", "audio_url": "audio",
     "audio_embeds": "audio", "video_url": "video", "video_embeds": "video",
 }  # fmt: skip
+EMBEDS_PART = "prompt_embeds"
+KNOWN_PARTS = (*TEXT_PARTS, *MEDIA_PARTS, EMBEDS_PART)
 
 
 def prepare_messages(
-    messages: Sequence[Any], content_format: ContentFormat, *, developer_role: bool
+    messages: Sequence[Any], content_format: ContentFormat, *, developer_role: bool, embeds: EmbedParts | None = None
 ) -> list[dict[str, Any]]:
     """Messages as a template reads them: contents as one string, or (``openai``) as a list of parts.
 
     ``developer_role``: whether the template knows ``developer``; otherwise such messages become system messages, and
-    all system messages are joined at the front.
+    all system messages are joined at the front. ``embeds`` takes embeddings, whose marks then stand in the contents;
+    without it there must be none.
 
     Raises:
         RequestError: 400 with the path of what is wrong (``messages[1].content[0].type``).
     """
-    out = [_prepare(message, f"messages[{i}]", content_format) for i, message in enumerate(messages)]
+    out = [_prepare(message, f"messages[{i}]", content_format, embeds) for i, message in enumerate(messages)]
     if not developer_role and any(m["role"] == "developer" for m in out):
         return _merge_system(out, content_format)
     return out
 
 
-def _prepare(message: Any, path: str, content_format: ContentFormat) -> dict[str, Any]:
+def _prepare(message: Any, path: str, content_format: ContentFormat, embeds: EmbedParts | None) -> dict[str, Any]:
     if not isinstance(message, Mapping):
         raise bad(path, f"{path} must be an object with 'role' and 'content'.")
     role = message.get("role")
@@ -46,7 +50,7 @@ def _prepare(message: Any, path: str, content_format: ContentFormat) -> dict[str
     out: dict[str, Any] = {"role": role}
     if role != "assistant" and message.get("content", "") is None:
         raise bad(f"{path}.content", f"{path}.content must not be null: only an assistant may say nothing.")
-    parts = _parts(message.get("content"), f"{path}.content")
+    parts = _parts(message.get("content"), f"{path}.content", embeds)
     if content_format == "openai" and role != "tool":
         out["content"] = [{"type": "text", "text": text} for text in parts]
     else:
@@ -60,7 +64,7 @@ def _prepare(message: Any, path: str, content_format: ContentFormat) -> dict[str
     return out
 
 
-def _parts(content: Any, path: str) -> list[str]:
+def _parts(content: Any, path: str, embeds: EmbedParts | None) -> list[str]:
     """The texts of a content, whichever way it was written."""
     if content is None:
         return []
@@ -68,24 +72,34 @@ def _parts(content: Any, path: str) -> list[str]:
         return [content]
     if not isinstance(content, list):
         raise bad(path, f"{path} must be a string, a list of parts or null.")
-    return [_part(part, f"{path}[{i}]") for i, part in enumerate(content)]
+    return [_part(part, f"{path}[{i}]", embeds) for i, part in enumerate(content)]
 
 
-def _part(part: Any, path: str) -> str:
+def _part(part: Any, path: str, embeds: EmbedParts | None) -> str:
     if isinstance(part, str):
         return part
     if not isinstance(part, Mapping):
         raise bad(path, f"{path} must be an object with a 'type'.")
-    kind = part.get("type") or next((k for k in part if k in TEXT_PARTS or k in MEDIA_PARTS), None)
+    kind = part.get("type") or next((k for k in part if k in KNOWN_PARTS), None)
+    if kind == EMBEDS_PART:
+        return _embeds(part, path, embeds)
     if kind in MEDIA_PARTS:
         raise bad(path, f"{path}: this model does not take {MEDIA_PARTS[kind]} input.")
     if kind not in TEXT_PARTS:
-        known = ", ".join([*TEXT_PARTS, *MEDIA_PARTS])
-        raise bad(f"{path}.type", f"{path}.type {kind!r:.80} is unknown; known types are {known}.")
+        raise bad(f"{path}.type", f"{path}.type {kind!r:.80} is unknown; known types are {', '.join(KNOWN_PARTS)}.")
     text = part.get(TEXT_PARTS[kind])
     if not isinstance(text, str):
         raise bad(f"{path}.{TEXT_PARTS[kind]}", f"{path}.{TEXT_PARTS[kind]} must be a string.")
     return text
+
+
+def _embeds(part: Mapping[str, Any], path: str, embeds: EmbedParts | None) -> str:
+    data = part.get("data", part.get(EMBEDS_PART))
+    if not isinstance(data, str):
+        raise bad(f"{path}.data", f"{path}.data must be base64 of a safetensors, .npy or torch file.", "invalid_type")
+    if embeds is None:
+        raise bad(path, f"{path}: embeddings are not possible here.", "unsupported_parameter")
+    return embeds.mark(path, data)
 
 
 def _assistant(message: Mapping[str, Any], path: str, out: dict[str, Any]) -> None:

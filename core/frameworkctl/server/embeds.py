@@ -9,6 +9,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from ..errors import RequestError, bad
+from ..frontend.embed_parts import EmbedParts
 from ..interfaces.endpoint import Prompt, PromptEmbeds
 
 if TYPE_CHECKING:
@@ -35,6 +36,53 @@ def embeds_prompt(model: LocalModel, data: str, param: str) -> Prompt:
     rows, count = answer["embeds"], answer["tokens"]
     embeds = PromptEmbeds(rows=rows, digest=hashlib.sha256(rows).hexdigest(), spans=((0, count),))
     return Prompt([0] * count, embeds=embeds)
+
+
+def chat_embeds_prompt(model: LocalModel, text: str, parts: EmbedParts, *, add_special_tokens: bool) -> Prompt:
+    """A conversation as its template has rendered it, with embeddings where their marks are.
+
+    Raises:
+        RequestError: a part that cannot be used, or more than the context holds.
+    """
+    texts, order = parts.cut(text)
+    ids, places = _with_stand_ins(model, texts, add_special_tokens)
+    out: list[int] = []
+    rows, spans, at = [], [], 0
+    for place, number in zip(places, order, strict=True):
+        path, data = parts.found[number]
+        one = embeds_prompt(model, data, f"{path}.data")
+        assert one.embeds is not None
+        out += ids[at:place]
+        spans.append((len(out), len(one.token_ids)))
+        out += one.token_ids
+        rows.append(one.embeds.rows)
+        at = place + 1
+        if len(out) + len(ids) - at >= model.max_model_len:
+            raise RequestError(
+                f"This model's context is {model.max_model_len} tokens; messages do not fit with their embeddings.",
+                param="messages", code="context_length_exceeded",
+            )  # fmt: skip
+    joined = b"".join(rows)
+    embeds = PromptEmbeds(rows=joined, digest=hashlib.sha256(joined).hexdigest(), spans=tuple(spans))
+    return Prompt([*out, *ids[at:]], "".join(texts), embeds)
+
+
+def _with_stand_ins(model: LocalModel, texts: list[str], add_special_tokens: bool) -> tuple[list[int], list[int]]:
+    """Ids of the texts with a token between each two, and where that is: one that the texts do not have.
+
+    A special token parts its neighbours, so that they are encoded as beside any other.
+    """
+    whole = "".join(texts)
+    for id_, token in model.tokenizer.raw.get_added_tokens_decoder().items():
+        bends = token.lstrip or token.rstrip or token.single_word or not token.special
+        if bends or token.content in whole or id_ >= model.info.vocab_size:
+            continue
+        joined = token.content.join(texts)
+        ids = list(model.encode_prompt(joined, add_special_tokens=add_special_tokens, param="messages").token_ids)
+        places = [at for at, i in enumerate(ids) if i == id_]
+        if len(places) == len(texts) - 1:  # else the tokenizer adds it at the ends as well
+            return ids, places
+    raise bad("messages", f"The tokenizer of {model.name!r} has no special token that could stand for embeddings.")
 
 
 def prompt_bytes(prompt: Prompt) -> bytes:

@@ -13,6 +13,7 @@ from ..engine.supervisor import Engine
 from ..errors import RequestError, bad
 from ..frontend.chat_template import ChatTemplate
 from ..frontend.defaults import SamplingDefaults
+from ..frontend.embed_parts import EmbedParts
 from ..frontend.messages import ContentFormat, prepare_messages
 from ..frontend.request_template import Rendering
 from ..frontend.tokenizer import TextTokenizer
@@ -26,7 +27,7 @@ from ..plugins.architectures import Choice
 from ..plugins.registry import Registered
 from ..workers.pool import WorkerPool
 from . import request_templates
-from .embeds import embeds_prompt
+from .embeds import chat_embeds_prompt, embeds_prompt
 from .merging import merged_params
 from .pool_prompts import TRUNCATE, PoolPrompts
 
@@ -219,8 +220,15 @@ class LocalModel:
             text = self._render_apart(own, list(messages), given)
         else:
             assert template is not None
-            prepared = prepare_messages(messages, self.content_format, developer_role=self._developer_role)
+            embeds = EmbedParts() if self.info.pooling is None and check_length else None
+            prepared = prepare_messages(
+                messages, self.content_format, developer_role=self._developer_role, embeds=embeds
+            )
             text = template.render(prepared, **given)
+            if embeds is not None and embeds.found:
+                if truncate is not None:
+                    raise bad("truncate_prompt_tokens", "truncate_prompt_tokens is not possible with prompt_embeds.")
+                return chat_embeds_prompt(self, text, embeds, add_special_tokens=add_special_tokens)
         if self.info.pooling is not None and check_length:
             return self.encode_batch(
                 [text], add_special_tokens=add_special_tokens, truncate=truncate, truncation_side=truncation_side,
