@@ -82,7 +82,7 @@ class Packed(Protocol):
 
 
 class Replay(Protocol):
-    """A recorded step that can run again without Python."""
+    """A recorded step that can run again without the model's Python."""
 
     def __call__(self) -> Tensor: ...
 
@@ -289,4 +289,9 @@ class Backend(Protocol):
         """
 
     def capture(self, fn: Callable[[], Tensor]) -> Replay | None:
-        """Record ``fn`` as a graph, None where the device has none."""
+        """Record ``fn``, a model's forward of one shape, to be run again over new values in the same buffers.
+
+        ``plan`` is called before each run, and what a run returns is valid until the next one, of any recording. ``fn``
+        may have run or not when this returns, wholly or in part: to run it again over the same batch changes nothing.
+        None: this device has no graphs, or something in ``fn`` cannot be recorded.
+        """

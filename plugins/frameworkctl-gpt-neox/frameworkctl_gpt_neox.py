@@ -83,6 +83,7 @@ def build(config: Mapping[str, Any], ctx: ModelContext) -> Model:
 
     class GPTNeoX(Model):
         takes_embeds = True
+        replayable = True
 
         def __init__(self) -> None:
             super().__init__(config, ctx)

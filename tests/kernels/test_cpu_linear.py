@@ -93,7 +93,7 @@ def test_rows_come_back_as_they_were(ops: CompiledLinear, dtype: torch.dtype) ->
     ids = torch.tensor([[0, 99, 31], [32, 64, 5]])
     packed = ops.pack(weight)
     assert isinstance(packed, PackedWeight)
-    assert torch.equal(packed.rows(ids), weight[ids])
+    assert torch.equal(packed.rows(ops.kernels, ids), weight[ids])
 
 
 @pytest.mark.parametrize("wrong", [torch.empty(2, 9), torch.empty(2, 8, dtype=torch.float16)], ids=["size", "type"])
@@ -118,7 +118,7 @@ def test_bfloat16_takes_twelve_bits_and_nothing_is_lost(ops: CompiledLinear, sha
     packed = PackedWeight(weight, arena)
     assert 12 <= 8 * arena.taken / weight.numel() < 13
     ids = torch.arange(shape[0])
-    assert torch.equal(packed.rows(ids).view(torch.int16), weight.view(torch.int16))
+    assert torch.equal(packed.rows(ops.kernels, ids).view(torch.int16), weight.view(torch.int16))
 
 
 @pytest.mark.parametrize("rows", ROWS)

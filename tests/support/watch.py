@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import torch
+from frameworkctl.execution.replays import Replays
 from frameworkctl.interfaces.engine import Batch
 from frameworkctl.testing import InProcessEngine
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -31,6 +32,7 @@ class Watch(TorchDispatchMode):
 def watched(engine: InProcessEngine) -> list[tuple[Batch, Counter[str]]]:
     """Every forward of the engine from now on: its batch, and the operations it called."""
     seen: list[tuple[Batch, Counter[str]]] = []
+    engine.runner.replays = Replays(engine.runner.model, ())  # what is played back is no forward
     forward, logits = engine.runner.model.forward, engine.runner.model.logits
 
     def watched_forward(batch: Batch) -> torch.Tensor:

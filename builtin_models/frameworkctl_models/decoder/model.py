@@ -63,6 +63,7 @@ class Decoder(Model):
     """Llama and every family that differs from it by a switch of DecoderConfig."""
 
     takes_embeds = True
+    replayable = True
 
     def __init__(self, config: Mapping[str, Any], ctx: ModelContext) -> None:
         super().__init__(config, ctx)

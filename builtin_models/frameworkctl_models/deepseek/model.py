@@ -125,6 +125,7 @@ class Deepseek(Model):
     """Either version; what differs comes from DeepseekConfig."""
 
     takes_embeds = True
+    replayable = True
 
     def __init__(self, config: Mapping[str, Any], ctx: ModelContext) -> None:
         super().__init__(config, ctx)

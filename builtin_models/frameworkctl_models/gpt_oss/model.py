@@ -91,6 +91,7 @@ class GptOss(Model):
     """The whole model; takes MXFP4 checkpoints and plain ones."""
 
     takes_embeds = True
+    replayable = True
 
     def __init__(self, config: Mapping[str, Any], ctx: ModelContext) -> None:
         super().__init__(config, ctx)

@@ -190,7 +190,7 @@ def _runner(
         vocab_size=given.vocab_size, max_rows=options.max_num_seqs, device=device, options=given.plugin_options
     )
     processors = ProcessorSet(specs, context, options.logits_processor_pattern)
-    return Runner(model, layout, pool, used, processors, device=device, **sizes)
+    return Runner(model, layout, pool, used, processors, device=device, eager=options.enforce_eager, **sizes)
 
 
 def _bind(model: Model, layout: PoolLayout, pool: torch.Tensor) -> None:

@@ -18,6 +18,7 @@ from .masking import apply_masks
 from .memory import clear_new_pages
 from .prompt_embeds import read_embeds
 from .prompt_scores import PromptScorer
+from .replays import Replays
 from .sampler import Sampler, collect
 from .sampling_rows import SamplingRows
 from .speculation import accepted
@@ -38,8 +39,10 @@ class Runner:
         max_tokens: int,
         max_len: int,
         device: torch.device,
+        eager: bool = False,
     ) -> None:
         self.model, self.backends, self.processors = model, backends, processors
+        self.replays = Replays(model, () if eager else backends)
         self.batch = PersistentBatch(
             layout.groups,
             max_seqs=max_seqs,
@@ -67,7 +70,7 @@ class Runner:
         self.embeds.place(batch, self.batch.computed)
         for backend in self.backends:
             backend.plan(batch.shape, batch.groups)
-        hidden = self.model(batch)
+        hidden = self.replays.forward(batch)
         self.scorer.keep(batch, hidden)
         if len(self._sampled):
             self._logits = self.model.logits(hidden.index_select(0, batch.logits_index))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..protocol import GroupView, StepShape
+from .library import Library
 
 TYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 PAGES, ROWS, LATENT = 0, 1, 2
@@ -74,7 +75,7 @@ class PagedCache:
 class CompiledAttention:
     """The attention operations of the protocol; a part of CpuBackend."""
 
-    kernels: ctypes.CDLL
+    kernels: Library
     deterministic: bool | None = False
 
     def __init__(self) -> None:
@@ -88,11 +89,13 @@ class CompiledAttention:
         starts = np.zeros(shape.seqs + 1, dtype=np.int64)
         np.cumsum(shape.query_lens, out=starts[1:])
         lens = np.ascontiguousarray(shape.seq_lens, dtype=np.int32)
-        at, ends = starts.ctypes.data, lens.ctypes.data
         tables = [view.block_table for view in groups]
-        self._steps = [StepCall(shape.seqs, at, ends, table.data_ptr(), table.stride(0)) for table in tables]
-        self._steps.append(StepCall(shape.seqs, at, ends, None, 0))  # for what has no cache
-        self._addresses = [ctypes.addressof(step) for step in self._steps]
+        if len(self._steps) != len(groups) + 1:
+            self._steps = [StepCall() for _ in range(len(groups) + 1)]  # the last is for what has no cache
+            self._addresses = [ctypes.addressof(step) for step in self._steps]
+        for step, table in zip(self._steps, [*tables, None], strict=True):  # in place: recorded steps know where it is
+            step.seqs, step.query_start, step.seq_lens = shape.seqs, starts.ctypes.data, lens.ctypes.data
+            step.table, step.table_stride = (None, 0) if table is None else (table.data_ptr(), table.stride(0))
         self._kept = (starts, lens, tables)
         self._state_slots = {i: view.state_slot for i, view in enumerate(groups) if view.state_slot is not None}
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .attention import TYPES
+from .library import Library
 
 KINDS = {"silu": 0, "gelu": 1, "gelu_tanh": 2, "relu": 3, "relu2": 4, "swiglu_oai": 5}
 GATED_ONLY = "swiglu_oai"
@@ -22,7 +23,7 @@ class Rows(ctypes.Structure):
 class CompiledElementwise:
     """The operations of the protocol that go over a row at a time; a part of CpuBackend."""
 
-    kernels: ctypes.CDLL
+    kernels: Library
 
     def __init__(self) -> None:
         self._shapes: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[Rows, int]] = {}

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..reference.experts import PackedExperts, run_experts
 from .attention import TYPES
 from .elementwise import KINDS
+from .library import Library
 from .linear import CompiledLinear, PackedWeight
 from .quantized import QuantizedWeight
 
@@ -43,7 +44,7 @@ class CompiledExpertWeights:
 class CompiledExperts(CompiledLinear):
     """The experts of the protocol; a part of CpuBackend."""
 
-    kernels: ctypes.CDLL
+    kernels: Library
 
     def pack_experts(
         self, gate_up: Tensor, down: Tensor, biases: tuple[Tensor, Tensor] | None = None, fmt: str = "plain"

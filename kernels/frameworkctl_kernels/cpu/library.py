@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Protocol
 
 from . import build
 
@@ -51,6 +52,12 @@ class Weight(ctypes.Structure):
         ("panels", ctypes.c_void_p), ("outputs", ctypes.c_int64), ("inputs", ctypes.c_int64),
         ("type", ctypes.c_int32), ("group", ctypes.c_int32), ("scales", ctypes.c_void_p),
     ]  # fmt: skip
+
+
+class Library(Protocol):
+    """The functions of SIGNATURES, or what stands in for them while a step is recorded."""
+
+    def __getattr__(self, name: str) -> Any: ...
 
 
 def load(path: Path) -> ctypes.CDLL:

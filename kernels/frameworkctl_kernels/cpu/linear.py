@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from torch import Tensor
 from ..protocol import Packed
 from ..reference.linear import OneDnnWeight, PlainWeight, pack
 from ..reference.quantized import quantize
-from .library import Weight, kernels
+from .library import Library, Weight, kernels
 from .memory import Arena
 from .quantized import QuantizedWeight
 
@@ -27,7 +26,7 @@ class PackedWeight:
     bfloat16 takes 12 bits a value, and nothing is lost (source/squeezed.h), unless its exponents are too many.
     """
 
-    __slots__ = ("_address", "_call", "_notes", "_panels", "_weight", "dtype", "shape")
+    __slots__ = ("_address", "_notes", "_panels", "_weight", "dtype", "shape")
 
     def __init__(self, weight: Tensor, arena: Arena) -> None:
         outputs, inputs = weight.shape
@@ -46,7 +45,6 @@ class PackedWeight:
         notes = None if self._notes is None else self._notes.data_ptr()
         self._weight = Weight(self._panels.data_ptr(), outputs, inputs, type_, 0, notes)
         self._address = ctypes.addressof(self._weight)
-        self._call: Any = kernels().fc_linear
 
     def _squeeze(self, weight: Tensor, arena: Arena) -> bool:
         """Whether it could be done."""
@@ -60,7 +58,7 @@ class PackedWeight:
         kernels().fc_squeeze(*given, self._panels.data_ptr(), notes.data_ptr())
         return True
 
-    def linear(self, x: Tensor, bias: Tensor | None, out: Tensor | None) -> Tensor:
+    def linear(self, library: Library, x: Tensor, bias: Tensor | None, out: Tensor | None) -> Tensor:
         """``x [..., K]`` -> ``[..., N]``; ``out`` is contiguous, of the weight's type or float32.
 
         Raises:
@@ -74,7 +72,7 @@ class PackedWeight:
                 f"{'' if bias is None else f' and a bias of {bias.dtype}'}"
             )
         if len(shape) != 2:
-            return self.linear(x.reshape(-1, inputs), bias, out).view(*shape[:-1], outputs)
+            return self.linear(library, x.reshape(-1, inputs), bias, out).view(*shape[:-1], outputs)
         stride, step = x.stride()
         if step != 1:
             x, stride = x.contiguous(), inputs
@@ -82,24 +80,27 @@ class PackedWeight:
             out, type_ = torch.empty(shape[0], outputs, dtype=self.dtype), TYPES[self.dtype]
         else:
             type_ = TYPES[out.dtype]
-        self._call(
+        library.fc_linear(
             self._address, x.data_ptr(), stride, shape[0], None if bias is None else bias.data_ptr(), out.data_ptr(),
             type_,
         )  # fmt: skip
         return out
 
-    def rows(self, ids: Tensor) -> Tensor:
+    def rows(self, library: Library, ids: Tensor) -> Tensor:
         """``ids [...]`` int64 -> ``[..., K]``, the weight's rows as they were before packing."""
         flat = ids.reshape(-1).contiguous()
         out = torch.empty((*ids.shape, self.shape[1]), dtype=self.dtype)
-        kernels().fc_unpack_rows(self._address, flat.data_ptr(), flat.numel(), out.data_ptr())
+        library.fc_unpack_rows(self._address, flat.data_ptr(), flat.numel(), out.data_ptr())
         return out
 
 
 class CompiledLinear:
     """The linear side of the backend."""
 
+    kernels: Library
+
     def __init__(self) -> None:
+        self.kernels = kernels()
         self._arena = Arena()
 
     def computes_fast(self, dtype: torch.dtype) -> bool:
@@ -114,11 +115,11 @@ class CompiledLinear:
 
     def lookup(self, packed: Packed, ids: Tensor) -> Tensor:
         assert isinstance(packed, PackedWeight | QuantizedWeight)
-        return packed.rows(ids)
+        return packed.rows(self.kernels, ids)
 
     def linear(self, x: Tensor, packed: Packed, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
         if isinstance(packed, PackedWeight | QuantizedWeight):
-            return packed.linear(x, bias, out)
+            return packed.linear(self.kernels, x, bias, out)
         assert isinstance(packed, PlainWeight | OneDnnWeight)
         result = packed.linear(x, bias)
         return result if out is None else out.copy_(result)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..reference.quantized import GROUP, Quantized
-from .library import Weight, kernels
+from .library import Library, Weight, kernels
 from .memory import Arena
 
 PANEL = 32
@@ -21,12 +20,11 @@ INT8, INT4 = 8, 4  # fc::Weight's type
 class QuantizedWeight:
     """A rounded weight ``[N, K]``; ``dtype`` is that of activations."""
 
-    __slots__ = ("_address", "_call", "_panels", "_scales", "_weight", "dtype", "shape")
+    __slots__ = ("_address", "_panels", "_scales", "_weight", "dtype", "shape")
 
     def __init__(self, quantized: Quantized, dtype: torch.dtype, arena: Arena) -> None:
         outputs, inputs = quantized.values.shape
         self.shape, self.dtype = (outputs, inputs), dtype
-        self._call: Any = kernels().fc_linear_quantized
         panels = -(-outputs // PANEL)
         if quantized.offsets is None:
             kind, group = INT8, BLOCK
@@ -47,7 +45,7 @@ class QuantizedWeight:
         self._weight = Weight(self._panels.data_ptr(), outputs, inputs, kind, group, self._scales.data_ptr())
         self._address = ctypes.addressof(self._weight)
 
-    def linear(self, x: Tensor, bias: Tensor | None, out: Tensor | None) -> Tensor:
+    def linear(self, library: Library, x: Tensor, bias: Tensor | None, out: Tensor | None) -> Tensor:
         """``x [..., K]`` -> ``[..., N]``; ``out`` is contiguous, of the type of ``x`` or float32.
 
         Raises:
@@ -64,16 +62,16 @@ class QuantizedWeight:
             rows = rows.contiguous()
         if out is None:
             out = torch.empty((*x.shape[:-1], outputs), dtype=x.dtype)
-        self._call(
+        library.fc_linear_quantized(
             self._address, TYPES[x.dtype], rows.data_ptr(), rows.stride(0), rows.shape[0],
             None if bias is None else bias.data_ptr(), out.data_ptr(), TYPES[out.dtype],
         )  # fmt: skip
         return out
 
-    def rows(self, ids: Tensor) -> Tensor:
+    def rows(self, library: Library, ids: Tensor) -> Tensor:
         """``ids [...]`` int64 -> ``[..., K]``, dequantised; for int8 only."""
         assert self._weight.type == INT8, "rows are read of int8 weights"
         flat = ids.reshape(-1).contiguous()
         out = torch.empty((*ids.shape, self.shape[1]), dtype=self.dtype)
-        kernels().fc_rows_int8(self._address, flat.data_ptr(), flat.numel(), TYPES[self.dtype], out.data_ptr())
+        library.fc_rows_int8(self._address, flat.data_ptr(), flat.numel(), TYPES[self.dtype], out.data_ptr())
         return out

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from .library import Library
 
 MAX_WIDTH = 1024  # beyond it a selection by torch is faster than a heap
 
@@ -15,7 +15,7 @@ MAX_WIDTH = 1024  # beyond it a selection by torch is faster than a heap
 class CompiledSampling:
     """The operations of the protocol that work on logits; a part of CpuBackend."""
 
-    kernels: ctypes.CDLL
+    kernels: Library
 
     def draw(
         self,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .attention import TYPES, StepCall
+from .library import Library
 
 L, P = ctypes.c_int64, ctypes.c_void_p
 
@@ -39,7 +40,7 @@ class Scan(ctypes.Structure):
 class CompiledStateSpace:
     """The state-space operations of the protocol; a part of CpuBackend."""
 
-    kernels: ctypes.CDLL
+    kernels: Library
     _steps: list[StepCall]
     _state_slots: dict[int, Tensor]
 
