@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from frameworkctl_kernels.cpu.backend import CpuBackend
 from frameworkctl_kernels.cpu.capture import CannotCapture, CaptureArena
-from frameworkctl_kernels.protocol import BackendUnavailable
+from frameworkctl_kernels.protocol import BackendUnavailable, StepShape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -108,6 +109,16 @@ def test_kernels_that_know_the_step_are_not_recorded(backend: CpuBackend) -> Non
         return found[0]
 
     assert backend.capture(fn) is None
+
+
+def test_attention_both_ways_is_not_recorded(backend: CpuBackend) -> None:
+    shape = StepShape(
+        tokens=2, seqs=1, rows=0, max_query=2, decode_only=False, query_lens=np.array([2], dtype=np.int32),
+        seq_lens=np.array([2], dtype=np.int32),
+    )  # fmt: skip
+    backend.plan(shape, [])
+    x = torch.randn(2, 4, 16)
+    assert backend.capture(lambda: backend.varlen_attention(x, x, x, torch.empty_like(x), scale=1.0)) is None
 
 
 def test_too_much_memory_is_not_recorded() -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..protocol import GroupView, StepShape
+from .capture import CannotCapture, KernelTape
 from .library import Library
 
 TYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
@@ -186,6 +187,8 @@ class CompiledAttention:
         bias: Tensor | None = None,
     ) -> Tensor:
         assert bias is None, "supports() said no"
+        if isinstance(self.kernels, KernelTape):
+            raise CannotCapture("attention both ways is told where its tensors lie in memory that calls share")
         key, value = _rows(key), _rows(value)
         facts = (query.shape[1], key.shape[1:], value.shape[2], query.dtype, scale, window, softcap)
         call = self._both_ways.get(facts)

@@ -24,7 +24,8 @@ ALIGN = 64
 # What is passed to these is the same in every step, or stands at an address that stays.
 REPEATABLE = frozenset({
     "fc_linear", "fc_linear_quantized", "fc_unpack_rows", "fc_rows_int8", "fc_attention", "fc_write_kv",
-    "fc_write_latent", "fc_rms_norm", "fc_layer_norm", "fc_rotary", "fc_gated", "fc_experts",
+    "fc_rotary_write_kv", "fc_write_latent", "fc_rms_norm", "fc_layer_norm", "fc_rotary", "fc_gated", "fc_activation",
+    "fc_experts",
 })  # fmt: skip
 DEPENDS_ON_VALUES = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 UNINITIALISED = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"})
