@@ -1,4 +1,4 @@
-"""Attention, norms and sampling of the CPU backend beside the reference's, in interleaved rounds of processor time.
+"""Attention, norms, experts and sampling of the CPU backend beside the reference, in interleaved rounds of CPU time.
 
 pytest tests/bench/test_cpu_kernels.py -m bench -s
 """
@@ -67,6 +67,21 @@ def test_elementwise() -> None:
         gates = [lambda b=b, g=gate_up: b.gated_activation(g, "silu") for b in (ours, theirs)]
         compare(f"add and norm {rows} x 896", *norms)
         compare(f"gated silu {rows} x 4864", *gates)
+
+
+def test_experts() -> None:
+    """As many as in a small sparse model: 64 of 768 on 1024, 8 for each token."""
+    torch.manual_seed(0)
+    ours, theirs = cpu_backend(1), ReferenceBackend("cpu")
+    gate_up, down = torch.randn(64, 1536, 1024).bfloat16() * 0.02, torch.randn(64, 1024, 768).bfloat16() * 0.02
+    plain = theirs.pack_experts(gate_up, down)
+    for fmt in ("plain", "int8", "int4"):
+        packed = ours.pack_experts(gate_up, down, None, fmt)
+        for tokens in (1, 8, 64, 512):
+            x, weights = torch.randn(tokens, 1024).bfloat16(), torch.rand(tokens, 8)
+            ids = torch.rand(tokens, 64).argsort(-1)[:, :8]
+            compare(f"experts {fmt} {tokens} x 1024", lambda p=packed, a=(x, weights, ids): ours.experts(*a, p, "silu"),
+                    lambda a=(x, weights, ids): theirs.experts(*a, plain, "silu"))  # fmt: skip
 
 
 def test_sampling() -> None:

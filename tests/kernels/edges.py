@@ -84,8 +84,11 @@ def products(backend: CpuBackend, edge: Edge, dtype: torch.dtype) -> None:
                     backend.linear(x, weights, bias)
                     backend.linear(x, weights, None, edge.empty(rows, outputs))
     x, ids = edge.apart(9, 33, dtype), edge.put(torch.randint(0, 4, (9, 2)))
-    experts = backend.pack_experts(edge.randn(4, 2 * 19, 33, dtype=dtype), edge.randn(4, 33, 19, dtype=dtype))
-    backend.experts(x, edge.randn(9, 2).abs(), ids, experts, "silu")
+    for fmt in ("plain", "int8", "int4"):
+        gate_up, down = edge.randn(4, 2 * 19, 33, dtype=dtype), edge.randn(4, 33, 19, dtype=dtype)
+        experts = backend.pack_experts(gate_up, down, None, fmt)
+        for tokens in (1, 9):
+            backend.experts(x[9 - tokens :], edge.randn(tokens, 2).abs(), ids[9 - tokens :], experts, "silu")
 
 
 def attentions(backend: CpuBackend, edge: Edge, dtype: torch.dtype) -> None:

@@ -1,5 +1,5 @@
-// Linear layers over weights in bf16; see linear.h.
-#include "linear.h"
+// Linear layers over weights in bf16; see linear.h and grouped.h.
+#include "grouped.h"
 
 namespace fc {
 
@@ -7,6 +7,12 @@ void linear_bf16(const Weight& w, const void* x, int64_t stride, int64_t rows, c
   const auto* rows_in = static_cast<const bf16*>(x);
   if (out_type == F32) multiply<Bf16Panel>(w, rows_in, stride, rows, static_cast<const bf16*>(bias), static_cast<float*>(out));
   else multiply<Bf16Panel>(w, rows_in, stride, rows, static_cast<const bf16*>(bias), static_cast<bf16*>(out));
+}
+
+void grouped_bf16(const Groups& groups, const void* x, void* out, int out_type) {
+  const auto* rows = static_cast<const bf16*>(x);
+  if (out_type == F32) multiply_groups<Bf16Panel>(groups, rows, static_cast<float*>(out));
+  else multiply_groups<Bf16Panel>(groups, rows, static_cast<bf16*>(out));
 }
 
 }  // namespace fc

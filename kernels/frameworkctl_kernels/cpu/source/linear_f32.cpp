@@ -1,5 +1,5 @@
-// Linear layers over weights in f32; see linear.h.
-#include "linear.h"
+// Linear layers over weights in f32; see linear.h and grouped.h.
+#include "grouped.h"
 
 namespace fc {
 
@@ -7,6 +7,10 @@ void linear_f32(const Weight& w, const void* x, int64_t stride, int64_t rows, co
   const auto* rows_in = static_cast<const float*>(x);
   (void)out_type;
   multiply<F32Panel>(w, rows_in, stride, rows, static_cast<const float*>(bias), static_cast<float*>(out));
+}
+
+void grouped_f32(const Groups& groups, const void* x, void* out, int) {
+  multiply_groups<F32Panel>(groups, static_cast<const float*>(x), static_cast<float*>(out));
 }
 
 }  // namespace fc
