@@ -46,7 +46,7 @@ class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         bool, opt("engine", "the same logits to the last bit, whatever else is in the batch; somewhat slower")
     ] = False
     enforce_eager: Annotated[
-        bool, opt("engine", "run the model's own code in every step; else decode steps are recorded and played back")
+        bool, opt("engine", "run the model's own code in every step; else small steps are recorded and played back")
     ] = False
     threads: Annotated[Count | None, opt("engine", "compute threads of each engine; default: the cores shared out")] = (
         None

@@ -1,4 +1,4 @@
-"""Decode steps that are played back give the logits of the model's own code to the last bit, whoever runs in them."""
+"""Steps that are played back give the logits of the model's own code to the last bit, whoever runs in them."""
 
 from __future__ import annotations
 
@@ -94,6 +94,15 @@ def test_same_bits(folder: Path, dtype: str) -> None:
 def test_same_bits_with_rounded_weights(checkpoints: dict[str, Path], quantization: str) -> None:
     want, _ = life(checkpoints["qwen2"], eager=True, dtype="bfloat16", quantization=quantization)
     got, steps = life(checkpoints["qwen2"], eager=False, dtype="bfloat16", quantization=quantization)
+    assert steps["python"] < steps["all"] / 2
+    assert all(torch.equal(torch.stack(got[n]), torch.stack(rows)) for n, rows in want.items())
+
+
+def test_same_bits_with_drafts(checkpoints: dict[str, Path]) -> None:
+    """Steps of several tokens for a sequence, most of which are wrong."""
+    drafts = {"speculative_config": {"method": "ngram", "num_speculative_tokens": 3, "prompt_lookup_min": 1}}
+    want, _ = life(checkpoints["llama"], eager=True, **drafts)
+    got, steps = life(checkpoints["llama"], eager=False, **drafts)
     assert steps["python"] < steps["all"] / 2
     assert all(torch.equal(torch.stack(got[n]), torch.stack(rows)) for n, rows in want.items())
 
