@@ -139,6 +139,7 @@ def test_any_order_of_events() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 def test_any_order_of_many_events() -> None:
     run_state_machine_as_test(
         EngineMachine, settings=settings(deadline=None, max_examples=2000, stateful_step_count=120)

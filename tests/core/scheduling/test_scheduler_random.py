@@ -164,6 +164,7 @@ def test_random_lives(seed: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 @given(seed=st.integers(0, 1 << 60))
 @settings(deadline=None, max_examples=3000)
 def test_many_random_lives(seed: int) -> None:
