@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from frameworkctl.testing import InProcessEngine, random_checkpoint
 from frameworkctl_kernels.cpu import build
 from frameworkctl_kernels.cpu.linear import PackedWeight
 from frameworkctl_kernels.cpu.quantized import QuantizedWeight
+from safetensors.torch import load_file, save_file
 from support.checkpoints import add_text_side
 from support.decoder_families import SIZE
 
@@ -94,6 +97,29 @@ def test_logits(folder: Path, fmt: str, least: float) -> None:
     likeness = torch.nn.functional.cosine_similarity(rounded, plain)
     assert (likeness > least).all()
     assert not torch.allclose(rounded, plain, rtol=1e-4)
+
+
+@pytest.mark.parametrize("folder", ["qwen3_moe"], indirect=True)
+@pytest.mark.parametrize("fmt", ["int8", "int4"])
+def test_fp8_checkpoint(folder: Path, fmt: str, tmp_path: Path) -> None:
+    """Experts in FP8 are made plain and rounded then: as a checkpoint of those plain weights."""
+    plain, fp8 = (shutil.copytree(folder, tmp_path / name) for name in ("plain", "fp8"))
+    tensors = load_file(folder / "model.safetensors")
+    small, generator = dict(tensors), torch.Generator().manual_seed(0)
+    experts = [n for n in tensors if ".experts." in n]
+    assert len(experts) == 2 * 9 * 3
+    for name in experts:
+        small[name] = (tensors[name] * 100).to(torch.float8_e4m3fn)
+        scale = torch.rand(HIDDEN // 64, INNER // 32, generator=generator) / 100
+        small[f"{name}_scale_inv"] = scale
+        tensors[name] = small[name].float() * scale.repeat_interleave(64, 0).repeat_interleave(32, 1)
+    for place, kept in ((plain, tensors), (fp8, small)):
+        save_file(kept, place / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((fp8 / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "fp8", "weight_block_size": [64, 32]}
+    (fp8 / "config.json").write_text(json.dumps(config))
+    got, want = (first_logits(place, quantization=fmt, dtype="bfloat16") for place in (fp8, plain))
+    assert torch.equal(got, want)
 
 
 @pytest.mark.parametrize(("dtype", "fmt"), [("float32", "int8"), ("bfloat16", "int4"), ("bfloat16", None)], ids=str)
