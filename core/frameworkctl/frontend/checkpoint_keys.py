@@ -11,6 +11,7 @@ import msgspec
 from ..errors import ConfigError
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
+OrNone = Annotated[int, msgspec.Meta(ge=0)]  # 0: to be computed
 Counts = Count | list[Count]  # for all layers, or for each
 Ids = int | list[int]
 
@@ -26,7 +27,7 @@ class NamedTemplate(msgspec.Struct):
 NEVER_NULL = ("hidden_size", "num_hidden_layers", "vocab_size")
 CONFIG: dict[str, Any] = {
     "architectures": list[str], "classifier_from_token": list[str], "dtype": str, "embedding_size": Count,
-    "eos_token_id": Ids, "head_dim": Count, "hidden_act": str, "hidden_activation": str, "hidden_size": Count,
+    "eos_token_id": Ids, "head_dim": OrNone, "hidden_act": str, "hidden_activation": str, "hidden_size": Count,
     "id2label": dict[int, Any], "intermediate_size": Counts, "is_causal": bool, "is_matryoshka": bool,
     "layer_norm_eps": float, "layer_types": list[str], "matryoshka_dimensions": list[Count],
     "max_position_embeddings": Count, "method": str, "model_type": str, "num_attention_heads": Counts,
