@@ -30,7 +30,8 @@ class QuantizedWeight:
             kind, group = INT8, BLOCK
             padded = -(-inputs // group) * group
             self._panels = arena.take(panels * padded * PANEL)
-            self._scales = torch.zeros(panels * PANEL)
+            # Not from the heap: small pieces that stay would keep apart what rounding takes and gives back.
+            self._scales = arena.take(panels * PANEL * 4).view(torch.float32).zero_()
             self._scales[:outputs] = quantized.scales[:, 0]
             kernels().fc_pack_int8(quantized.values.data_ptr(), outputs, inputs, group, self._panels.data_ptr())
         else:
