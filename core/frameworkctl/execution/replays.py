@@ -15,8 +15,8 @@ MOST_TOKENS, MOST_QUERY = 256, 16  # larger steps compute for longer than Python
 
 
 class Replays:
-    """The forward of a model; by recordings, one for each shape, where the model allows it and one backend, the only one
-    of ``backends``, does all its operations.
+    """The forward of a model; by recordings, one for each shape, where the model allows it and the only backend of
+    ``backends`` does all its operations.
     """
 
     def __init__(self, model: Model, backends: Sequence[Backend]) -> None:
