@@ -20,7 +20,9 @@ def test_serve(tmp_path: Path) -> None:
     assert done.status == 0, done.err
     assert done.left == []
     report = json.loads((tmp_path / "out.json").read_text())
-    assert (report["model"], report["prompts"], report["notes"]) == ("demo", "token ids", [])
+    assert (report["model"], report["prompts"]) == ("demo", "token ids")
+    # A busy machine may have put several tokens in a piece; nothing else is to be told.
+    assert [note for note in report["notes"] if "a piece of an answer" not in note] == []
     for level in report["levels"]:
         assert (level["completed"], level["failed"], level["output_tokens"]) == (6, 0, 36)
         assert level["input_tokens"] == 6 * 56

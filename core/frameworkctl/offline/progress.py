@@ -27,14 +27,15 @@ class Progress:
         self._written += written
 
     def show(self) -> None:
-        if self._bar is None or self._seen == self.done:
+        done = self.done  # once: it goes on meanwhile
+        if self._bar is None or self._seen == done:
             return
         took = max(time.monotonic() - self._since, 1e-9)
         if self._read:
             speed = f"est. speed input: {self._read / took:.2f} toks/s, output: {self._written / took:.2f} toks/s"
             self._bar.set_postfix_str(speed, refresh=False)
-        self._bar.update(self.done - self._seen)
-        self._seen = self.done
+        self._bar.update(done - self._seen)
+        self._seen = done
 
     def __enter__(self) -> Progress:
         return self

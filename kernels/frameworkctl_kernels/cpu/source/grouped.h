@@ -51,34 +51,10 @@ inline int64_t most_rows(const Groups& groups) {
   return most;
 }
 
-// As prepare() of linear.h, where no more than `together` of the rows are read at a time.
-template <class P, class T>
-Input<typename P::X> prepare_groups(const T* x, int64_t rows, int64_t inputs, int64_t together) {
-  using X = typename P::X;
-  const bool few = together <= 2 * kMostRows;
-  if (few && sizeof(X) == sizeof(T) && inputs % P::kSteps == 0 && (together <= 4 || inputs * sizeof(X) % 2048 != 0))
-    return {reinterpret_cast<const X*>(x), inputs, kBlock};
-  const int64_t blocks = (inputs + kBlock - 1) / kBlock, padded = blocks * kBlock;
-  const int64_t wide = few && padded * sizeof(X) % 2048 == 0 ? padded + 64 / sizeof(X) : padded;
-  X* made = static_cast<X*>(scratch(0, rows * wide * sizeof(X)));
-  const Input<X> input = few ? Input<X>{made, wide, kBlock} : Input<X>{made, kBlock, rows * kBlock};
-  const int64_t at_once = 1 + (1 << 15) / wide;
-  parallel((rows + at_once - 1) / at_once, [&](int64_t chunk, int) {
-    const int64_t end = (chunk + 1) * at_once < rows ? (chunk + 1) * at_once : rows;
-    for (int64_t r = chunk * at_once; r < end; r++)
-      for (int64_t b = 0; b < blocks; b++) {
-        const int64_t left = inputs - b * kBlock;
-        copy_row(x + r * inputs + b * kBlock, made + b * input.block + r * input.stride, left < kBlock ? left : kBlock,
-                 left < kBlock ? (left + 15) / 16 * 16 : kBlock);
-      }
-  });
-  return input;
-}
-
 // out [rows, outputs] = x [rows, inputs] W^T + bias, with each group's weight and bias; both dense.
 template <class P, class T, class O> void multiply_groups(const Groups& groups, const T* x, O* out) {
   const int64_t inputs = groups[0].weight->inputs;
-  const auto input = prepare_groups<P>(x, all_rows(groups), inputs, most_rows(groups));
+  const auto input = prepare<P>(x, inputs, all_rows(groups), inputs, most_rows(groups));
   const auto pieces = cut_groups(groups, inputs * kPanel * sizeof(typename P::W));
   parallel(int64_t(pieces.size()), [&](int64_t chunk, int) {
     const Piece& piece = pieces[chunk];

@@ -79,18 +79,19 @@ template <class From, class To> inline void copy_row(const From* from, To* to, i
   for (; i < padded; i++) narrow(0.0f, to + i);
 }
 
-// Rows in type X, K padded to whole steps. Few: row after row, not a power of two apart (they would share a few lines of
-// the cache), `x` itself where it is so already. Many: block after block, so that what a tile reads lies together.
-template <class P, class T> Input<typename P::X> prepare(const T* x, int64_t stride, int64_t rows, int64_t inputs) {
+// Rows in type X, K padded to whole steps, to be read up to `together` at a time. Few together: row after row, not a power
+// of two apart (they would share a few lines of the cache), `x` itself where it is so already. Many: block after block, so
+// that what a tile reads lies together.
+template <class P, class T>
+Input<typename P::X> prepare(const T* x, int64_t stride, int64_t rows, int64_t inputs, int64_t together) {
   using X = typename P::X;
-  constexpr int64_t kFew = 2 * kMostRows;
-  constexpr bool kSame = sizeof(X) == sizeof(T);
-  if (rows <= kFew && kSame && inputs % P::kSteps == 0 && (rows <= 4 || stride * sizeof(X) % 2048 != 0))
+  const bool few = together <= 2 * kMostRows;
+  if (few && sizeof(X) == sizeof(T) && inputs % P::kSteps == 0 && (together <= 4 || stride * sizeof(X) % 2048 != 0))
     return {reinterpret_cast<const X*>(x), stride, kBlock};
   const int64_t blocks = (inputs + kBlock - 1) / kBlock, padded = blocks * kBlock;
-  const int64_t wide = rows <= kFew && padded * sizeof(X) % 2048 == 0 ? padded + 64 / sizeof(X) : padded;
+  const int64_t wide = few && padded * sizeof(X) % 2048 == 0 ? padded + 64 / sizeof(X) : padded;
   X* made = static_cast<X*>(scratch(0, rows * wide * sizeof(X)));
-  const Input<X> input = rows <= kFew ? Input<X>{made, wide, kBlock} : Input<X>{made, kBlock, rows * kBlock};
+  const Input<X> input = few ? Input<X>{made, wide, kBlock} : Input<X>{made, kBlock, rows * kBlock};
   const int64_t at_once = 1 + (1 << 15) / wide;
   parallel((rows + at_once - 1) / at_once, [&](int64_t chunk, int) {
     const int64_t end = (chunk + 1) * at_once < rows ? (chunk + 1) * at_once : rows;
@@ -128,7 +129,7 @@ struct Cut {
 template <class P, class T, class O>
 void multiply(const Weight& weight, const T* given, int64_t stride, int64_t rows, const T* bias, O* out) {
   if (rows == 0) return;
-  const auto input = prepare<P>(given, stride, rows, weight.inputs);
+  const auto input = prepare<P>(given, stride, rows, weight.inputs, rows);
   const int64_t panels = (weight.outputs + kPanel - 1) / kPanel;
   const Cut cut(panels, rows, weight.inputs * kPanel * sizeof(typename P::W), weight.inputs);
   parallel(cut.across * cut.down, [&](int64_t chunk, int) {

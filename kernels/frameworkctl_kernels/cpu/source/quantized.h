@@ -196,56 +196,69 @@ inline void quantize_row(const T* x, int64_t inputs, int64_t width, int64_t bloc
   }
 }
 
-template <class P, class T, class O>
-void multiply_quantized(const Weight& weight, const T* given, int64_t stride, int64_t rows, const T* bias, O* out) {
-  if (rows == 0) return;
-  const int64_t width = weight.group, inputs = weight.inputs, blocks = (inputs + width - 1) / width;
-  const int64_t padded = blocks * width;
-  Rows x;
-  x.stride = padded % 1024 == 0 ? padded + 32 : padded;
-  x.blocks = blocks;
-  auto* values = static_cast<int16_t*>(scratch(0, rows * x.stride * 2));
+// Rows, `apart` values apart, as integers in blocks of `width` values of K; in the caller's memory of slots 0 and 1.
+template <class T> Rows quantize_rows(const T* x, int64_t apart, int64_t rows, int64_t inputs, int64_t width) {
+  const int64_t blocks = (inputs + width - 1) / width, padded = blocks * width;
+  const int64_t stride = padded % 1024 == 0 ? padded + 32 : padded;
+  auto* values = static_cast<int16_t*>(scratch(0, rows * stride * 2));
   auto* scales = static_cast<float*>(scratch(1, rows * blocks * 8));
   auto* sums = scales + rows * blocks;
-  x.values = values, x.scales = scales, x.sums = sums;
   const int64_t at_once = 1 + (1 << 14) / padded;
   parallel((rows + at_once - 1) / at_once, [&](int64_t chunk, int) {
     const int64_t end = (chunk + 1) * at_once < rows ? (chunk + 1) * at_once : rows;
     for (int64_t r = chunk * at_once; r < end; r++)
-      quantize_row(given + r * stride, inputs, width, blocks, values + r * x.stride, scales + r * blocks,
-                   sums + r * blocks);
+      quantize_row(x + r * apart, inputs, width, blocks, values + r * stride, scales + r * blocks, sums + r * blocks);
   });
+  return {values, scales, sums, stride, blocks};
+}
+
+// At most kMostRows rows from `row` on by the columns of one panel.
+template <class P, class T, class O>
+void quantized_panel(const Weight& weight, int64_t panel, const Rows& x, int64_t row, int rows, const T* bias, O* out) {
   constexpr bool kPerColumn = P::kSteps == 2;  // int8: a scale per column instead of one per block
-  const int64_t panels = (weight.outputs + kPanel - 1) / kPanel, bytes = padded / P::kSteps * P::kBytes;
-  const Cut cut(panels, rows, bytes, inputs);
+  const int64_t bytes = x.blocks * weight.group / P::kSteps * P::kBytes;
+  const auto* w = static_cast<const uint8_t*>(weight.panels) + panel * bytes;
+  const f16* groups = kPerColumn ? nullptr : static_cast<const f16*>(weight.scales) + panel * x.blocks * 2 * kPanel;
+  const int across = rows <= kWideRows ? kPanel : 2 * VL;
+  alignas(64) float totals[kMostRows * kPanel];
+  for (int column = 0; column < kPanel && panel * kPanel + column < weight.outputs; column += across) {
+    const int64_t at = panel * kPanel + column, left = weight.outputs - at;
+    quantized_tile_for<P>(rows)(x, row, w, column, weight.group, groups, totals);
+    if (kPerColumn)
+      for (int r = 0; r < rows; r++)
+        for (int c = 0; c < across; c += VL) {
+          float* t = totals + r * across + c;
+          vstore(t, vmul(vload(t), vload(static_cast<const float*>(weight.scales) + at + c)));
+        }
+    finish(totals, across, rows, left < across ? int(left) : across, bias ? bias + at : bias,
+           out + row * weight.outputs + at, weight.outputs);
+  }
+}
+
+// Rows [first, last), in tiles of equal size, as far as that goes, by the columns of panels [start, end).
+template <class P, class T, class O>
+void quantized_panels(const Weight& weight, int64_t start, int64_t end, const Rows& x, int64_t first, int64_t last,
+                      const T* bias, O* out) {
+  const int64_t count = (last - first + kMostRows - 1) / kMostRows;
+  for (int64_t p = start; p < end; p++)
+    for (int64_t b = 0; b < count; b++) {
+      const int64_t row = first + (last - first) * b / count;
+      const int rows = int(first + (last - first) * (b + 1) / count - row);
+      quantized_panel<P>(weight, p, x, row, rows, bias, out);
+    }
+}
+
+template <class P, class T, class O>
+void multiply_quantized(const Weight& weight, const T* given, int64_t stride, int64_t rows, const T* bias, O* out) {
+  if (rows == 0) return;
+  const Rows x = quantize_rows(given, stride, rows, weight.inputs, weight.group);
+  const int64_t panels = (weight.outputs + kPanel - 1) / kPanel;
+  const Cut cut(panels, rows, x.blocks * weight.group / P::kSteps * P::kBytes, weight.inputs);
   parallel(cut.across * cut.down, [&](int64_t chunk, int) {
     const int64_t first = chunk % cut.down * cut.rows, start = chunk / cut.down * cut.panels;
     const int64_t last = first + cut.rows < rows ? first + cut.rows : rows;
     const int64_t end = start + cut.panels < panels ? start + cut.panels : panels;
-    const int64_t count = (last - first + kMostRows - 1) / kMostRows;
-    alignas(64) float totals[kMostRows * kPanel];
-    for (int64_t p = start; p < end; p++) {
-      const auto* w = static_cast<const uint8_t*>(weight.panels) + p * bytes;
-      const f16* groups = kPerColumn ? nullptr : static_cast<const f16*>(weight.scales) + p * blocks * 2 * kPanel;
-      for (int64_t b = 0; b < count; b++) {
-        const int64_t row = first + (last - first) * b / count;
-        const int n = int(first + (last - first) * (b + 1) / count - row);
-        const int across = n <= kWideRows ? kPanel : 2 * VL;
-        for (int column = 0; column < kPanel && p * kPanel + column < weight.outputs; column += across) {
-          const int64_t at = p * kPanel + column;
-          quantized_tile_for<P>(n)(x, row, w, column, width, groups, totals);
-          if (kPerColumn)
-            for (int r = 0; r < n; r++)
-              for (int c = 0; c < across; c += VL) {
-                float* t = totals + r * across + c;
-                vstore(t, vmul(vload(t), vload(static_cast<const float*>(weight.scales) + at + c)));
-              }
-          const int64_t left = weight.outputs - at;
-          finish(totals, across, n, left < across ? int(left) : across, bias ? bias + at : bias,
-                 out + row * weight.outputs + at, weight.outputs);
-        }
-      }
-    }
+    quantized_panels<P>(weight, start, end, x, first, last, bias, out);
   });
 }
 
