@@ -9,9 +9,10 @@ import pytest
 import torch
 from frameworkctl_kernels.cpu.backend import CpuBackend
 from frameworkctl_kernels.cpu.capture import CannotCapture, CaptureArena
-from frameworkctl_kernels.protocol import BackendUnavailable, StepShape
+from frameworkctl_kernels.protocol import StepShape
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.cpu_backend import cpu_backend
 from torch import Tensor
 
 TYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -19,10 +20,7 @@ TYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 @pytest.fixture(scope="module")
 def backend() -> CpuBackend:
-    try:
-        return CpuBackend("cpu")
-    except BackendUnavailable as e:
-        pytest.skip(str(e))
+    return cpu_backend(2)
 
 
 @torch.inference_mode()

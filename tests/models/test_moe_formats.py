@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,13 @@ from frameworkctl import SamplingParams as Params
 from frameworkctl.layers.moe import Experts
 from frameworkctl.params import SamplingParams
 from frameworkctl.testing import InProcessEngine, random_checkpoint
-from frameworkctl_kernels.cpu import build
 from frameworkctl_kernels.cpu.linear import PackedWeight
 from frameworkctl_kernels.cpu.quantized import QuantizedWeight
 from safetensors.torch import load_file, save_file
 from support.checkpoints import add_text_side
+from support.cpu_backend import need_compiled
 from support.decoder_families import SIZE
+from support.first_logits import first_logits, random_prompts
 
 HIDDEN = INNER = 128
 _SIZE = {**SIZE, "hidden_size": HIDDEN, "moe_intermediate_size": INNER, "intermediate_size": INNER}
@@ -45,22 +45,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(autouse=True)
 def _compiled() -> None:
-    try:
-        build.library()
-    except build.BackendUnavailable as e:
-        pytest.skip(str(e))
-
-
-def prompts(count: int) -> list[list[int]]:
-    rng = random.Random(0)
-    return [[rng.randrange(SIZE["vocab_size"]) for _ in range(rng.randrange(3, 40))] for _ in range(count)]
-
-
-def first_logits(folder: Path, **options: Any) -> torch.Tensor:
-    engine = InProcessEngine(folder, **options)
-    engine.record_logits = True
-    engine.generate(prompts(3), SamplingParams(max_tokens=1, temperature=0.0))
-    return torch.stack([engine.logits[n][0] for n in (1, 2, 3)])
+    need_compiled()
 
 
 def taken(weight: PackedWeight | QuantizedWeight) -> int:
@@ -126,7 +111,7 @@ def test_fp8_checkpoint(folder: Path, fmt: str, tmp_path: Path) -> None:
 def test_deterministic(folder: Path, dtype: str, fmt: str | None) -> None:
     """Alone, in a batch of 24, and with the prompts in chunks: the same logits to the last bit."""
     options = {"dtype": dtype, "deterministic": True, "quantization": fmt, "max_num_seqs": 32, "prefix_caching": False}
-    greedy, given = SamplingParams(max_tokens=4, temperature=0.0), prompts(24)
+    greedy, given = SamplingParams(max_tokens=4, temperature=0.0), random_prompts(24, SIZE["vocab_size"], 40)
     engines = [InProcessEngine(folder, **options, **more) for more in ({}, {"max_num_batched_tokens": 48}, {})]
     for engine in engines:
         engine.record_logits = True
@@ -142,7 +127,7 @@ def test_deterministic(folder: Path, dtype: str, fmt: str | None) -> None:
 @pytest.mark.parametrize("folder", ["mixtral"], indirect=True)
 def test_in_a_program(folder: Path) -> None:
     """An engine process of its own takes the option for such a model, and computes the same."""
-    given = prompts(2)
+    given = random_prompts(2, SIZE["vocab_size"], 40)
     want = InProcessEngine(folder, quantization="int8").generate(given, SamplingParams(max_tokens=5, temperature=0.0))
     with LLM(folder, dtype="float32", quantization="int8", max_model_len=128, threads=1) as llm:
         got = llm.generate(given, Params(max_tokens=5, temperature=0.0, ignore_eos=True))

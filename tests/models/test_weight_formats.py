@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
@@ -10,15 +9,11 @@ import torch
 from frameworkctl.errors import ConfigError
 from frameworkctl.params import SamplingParams
 from frameworkctl.testing import InProcessEngine
-from frameworkctl_kernels.cpu import build
 from support.checkpoints import make_checkpoint
+from support.cpu_backend import need_compiled
+from support.first_logits import first_logits, random_prompts
 
 GREEDY = SamplingParams(max_tokens=6, temperature=0.0)
-
-
-def prompts(count: int, vocab: int, longest: int) -> list[list[int]]:
-    rng = random.Random(0)
-    return [[rng.randrange(vocab) for _ in range(rng.randrange(3, longest))] for _ in range(count)]
 
 
 @pytest.fixture(scope="module", params=["llama", "gemma2"])
@@ -28,17 +23,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(autouse=True)
 def _compiled() -> None:
-    try:
-        build.library()
-    except build.BackendUnavailable as e:
-        pytest.skip(str(e))
-
-
-def first_logits(folder: Path, **options: object) -> torch.Tensor:
-    engine = InProcessEngine(folder, **options)
-    engine.record_logits = True
-    engine.generate(prompts(3, engine.info.vocab_size, 40), SamplingParams(max_tokens=1, temperature=0.0))
-    return torch.stack([engine.logits[n][0] for n in (1, 2, 3)])
+    need_compiled()
 
 
 @pytest.mark.parametrize(("fmt", "least"), [("int8", 0.999), ("int4", 0.8)])
@@ -60,7 +45,7 @@ def test_deterministic(folder: Path, dtype: str, fmt: str | None) -> None:
     options = {"dtype": dtype, "deterministic": True, "quantization": fmt, "max_num_seqs": 32}
     engine = InProcessEngine(folder, prefix_caching=False, **options)
     engine.record_logits = True
-    given = prompts(32, engine.info.vocab_size, 60)
+    given = random_prompts(32, engine.info.vocab_size, 60)
     together = engine.generate(given, GREEDY)
     chunked = InProcessEngine(folder, prefix_caching=False, max_num_batched_tokens=48, **options)
     chunked.record_logits = True

@@ -194,9 +194,9 @@ class Model(nn.Module):
 
     api_version: ClassVar[int] = API_VERSION
     takes_embeds: ClassVar[bool] = False  # whether ``forward`` looks at ``batch.embeds``, as VocabEmbedding.of does
-    # Whether a decode step may be recorded and run again for other sequences: ``forward`` takes from the batch only
-    # ``shape.tokens`` and tensors, hands tensors to layers and torch alone, and changes nothing when it runs twice over
-    # the same batch (caches by position do not, recurrent state does).
+    # Whether small steps may be recorded and run again for other sequences: ``forward`` takes from the batch only
+    # ``shape.tokens`` and tensors, hands tensors to layers and torch alone, and running it twice over the same batch
+    # leaves what running it once does (true of caches by position, not of recurrent state).
     replayable: ClassVar[bool] = False
 
     def __init__(self, config: Mapping[str, Any], ctx: ModelContext) -> None:

@@ -10,9 +10,8 @@ import torch
 from frameworkctl.params import SamplingParams
 from frameworkctl.testing import InProcessEngine
 from frameworkctl.testing.checkpoints import random_checkpoint
-from frameworkctl_kernels.cpu.library import kernels
-from frameworkctl_kernels.protocol import BackendUnavailable
 from support.checkpoints import FAMILIES
+from support.cpu_backend import need_compiled
 from support.decoder_families import CONFIGS, config_of
 
 # with experts, windows, operations of torch between kernels
@@ -29,10 +28,7 @@ LENGTHS = (5, 61, 17, 100, 90, 30)
 
 @pytest.fixture(autouse=True)
 def compiled() -> None:
-    try:
-        kernels()
-    except BackendUnavailable as e:
-        pytest.skip(str(e))
+    need_compiled()
 
 
 @pytest.fixture(scope="module", params=[*sorted(FAMILIES), *OTHERS])
