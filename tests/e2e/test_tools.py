@@ -57,7 +57,7 @@ def test_the_model_calls_its_tool(demo: RunningServer, choice: Any, strict: bool
     deltas = [c.choices[0].delta.tool_calls[0] for c in chunks if c.choices[0].delta.tool_calls]
     assert (deltas[0].function.name, deltas[0].type, deltas[0].index) == ("get_weather", "function", 0)
     assert all(d.function.name is None and d.id is None for d in deltas[1:])
-    assert len(deltas) > 2
+    # In how many pieces is the machine's affair: a busy one sends what several steps made at once.
     assert "".join(d.function.arguments or "" for d in deltas) == call.function.arguments
     assert chunks[-1].choices[0].finish_reason == reply.finish_reason
 
