@@ -121,7 +121,6 @@ def make_sequence(
     arrival: float | None = None,
     seed: int = 0,
     priority: int = 0,
-    leader: Seq | None = None,
     input_open: bool = False,
     pool: PoolParams | None = None,
     reads_all: bool = False,
@@ -134,6 +133,6 @@ def make_sequence(
         id, request or id, index, array("i", prompt), params, seed=seed + index,
         limit=len(prompt) + 1 if pool else min(len(prompt) + params.max_tokens, max_model_len),
         arrival=float(id) if arrival is None else arrival,
-        groups=groups, chain_root=context.chain_root, priority=priority, leader=leader, input_open=input_open,
+        groups=groups, chain_root=context.chain_root, priority=priority, input_open=input_open,
         cross_tokens=context.cross_tokens, cross_digest=context.cross_digest, pool=pool, reads_all=reads_all,
     )  # fmt: skip

@@ -89,7 +89,7 @@ class FakeEngine:
             seq = make_sequence(
                 prompt, params, groups=len(self.layout.groups), id=id_, request=request, index=index, context=context,
                 max_model_len=self.max_model_len, arrival=float(request), seed=seed, priority=priority,
-                leader=made[0].seq if made else None, input_open=open,
+                input_open=open,
             )  # fmt: skip
             self.contexts[id_] = context
             self.clients[id_] = Client(seq, context, list(prompt), open=open)

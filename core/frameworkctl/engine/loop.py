@@ -101,7 +101,6 @@ class EngineLoop:
         root = prefix.root(message.extras)
         groups = len(self.scheduler.cache.groups)
         alive: dict[int, Sequence] = {}
-        leader: Sequence | None = None
         arrival = time.monotonic()
         params = message.params
         for index in range(params.n):
@@ -111,10 +110,8 @@ class EngineLoop:
             seq = Sequence(
                 self._next_id, message.id, index, tokens, params, seed=message.seed + index,
                 limit=min(len(tokens) + max(1, params.max_tokens), self.max_model_len), arrival=arrival, groups=groups,
-                chain_root=root, priority=message.priority, leader=leader, input_open=message.open,
-                embeds=message.embeds,
+                chain_root=root, priority=message.priority, input_open=message.open, embeds=message.embeds,
             )  # fmt: skip
-            leader = leader or seq
             alive[index] = seq
             if params.grammar is None:
                 self.scheduler.add(seq)

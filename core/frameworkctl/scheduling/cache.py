@@ -42,7 +42,7 @@ class CacheManager:
         of all of it.
         """
         empty = Hit(0, [[] for _ in self.groups])
-        if not self.prefix_caching or seq.input_open or seq.reads_all or seq.params.prompt_logprobs is not None:
+        if not self._reads_cache(seq):
             return empty
         self._extend_chain(seq)
         longest = (len(seq.tokens) - 1) // self.layout.alignment * self.layout.alignment
@@ -54,6 +54,26 @@ class CacheManager:
             if all(self._valid(g, runs[i], length) for i, g in enumerate(self.groups)):
                 return Hit(length, [self._hit_pages(g, found[i] or [], length) for i, g in enumerate(self.groups)])
         return empty
+
+    def after(self, seq: Sequence, hit: Hit) -> bytes | None:
+        """The digest of the shortest prefix that would be a longer hit than this one of ``lookup``; None for none."""
+        length = hit.length + self.layout.alignment
+        if length >= len(seq.tokens) or not self._reads_cache(seq):
+            return None
+        return seq.chain[length // self._block - 1]
+
+    def coming(self, seq: Sequence) -> list[bytes]:
+        """Digests of the prefixes that steps under way compute for this sequence, or begin to."""
+        size = self.layout.alignment
+        first, last = seq.committed // size, min(-(-seq.computed // size), len(seq.tokens) // size)
+        if first >= last or seq.computed == seq.committed or not self.prefix_caching:
+            return []
+        self._extend_chain(seq)
+        return [seq.chain[length // self._block - 1] for length in range((first + 1) * size, last * size + 1, size)]
+
+    def _reads_cache(self, seq: Sequence) -> bool:
+        of_all = seq.input_open or seq.reads_all or seq.params.prompt_logprobs is not None
+        return self.prefix_caching and not of_all
 
     def _found(self, index: int, group: Group, seq: Sequence, longest: int) -> list[int] | None:
         """Cached pages up to ``longest`` tokens, NULL_PAGE for gaps; None when the group rules out any hit."""

@@ -140,15 +140,19 @@ class Scheduler:
     def _schedule_waiting(self, planned: dict[int, tuple[Sequence, int]], budget: int) -> None:
         if not self.waiting:
             return
+        coming = {digest for seq in self.running.values() for digest in self.cache.coming(seq)}
         with closing(self.waiting.in_order()) as queue:
             for seq in queue:
                 if budget <= 0 or (self._full and self._idle(planned) is None):
                     return
-                if not self._ready(seq):
+                if not self._ready(seq) or seq.awaited in coming:
                     continue
                 if self._outgrown(seq):
                     seq.become_long()
                 hit = self.cache.lookup(seq)
+                seq.awaited = self.cache.after(seq, hit)
+                if seq.awaited in coming:
+                    continue  # another computes what comes next in both: found when that step is done
                 count = self._share(seq, seq.wanted_after(hit.length), budget)
                 if self.limits.whole and 0 < count < seq.wanted:
                     return  # it comes first in the next step, which has room for any
@@ -161,6 +165,7 @@ class Scheduler:
                     self._preempt(idle)
                 planned[seq.id] = (seq, count)
                 budget -= count
+                coming.update(self.cache.coming(seq))
 
     def _outgrown(self, seq: Sequence) -> bool:
         """What it has in the cache was computed for a short sequence, and it is long now: it has to begin again."""
@@ -188,12 +193,6 @@ class Scheduler:
         return True
 
     def _ready(self, seq: Sequence) -> bool:
-        """Children of one prompt wait until the first has computed it, then find it in the prefix cache."""
-        leader = seq.leader
-        if leader is not None and self.cache.prefix_caching and seq.epoch == 0 and not seq.input_open:
-            ended = leader.status is Status.FINISHED
-            if not ended and leader.committed < leader.prompt_len:
-                return False
         # A token that is still being sampled would be missing from what the runner is told.
         if seq.wanted <= 0 or seq.pending:
             return False

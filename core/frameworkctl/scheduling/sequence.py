@@ -31,9 +31,9 @@ class Sequence:
     """
 
     __slots__ = (
-        "arrival", "cached_tokens", "chain", "chain_root", "committed", "computed", "constrained",
+        "arrival", "awaited", "cached_tokens", "chain", "chain_root", "committed", "computed", "constrained",
         "cross_digest", "cross_tokens", "drafts", "embeds", "epoch", "id", "index", "input_open", "kept",
-        "known_to_runner", "leader", "limit", "long", "params", "pending", "pool", "priority",
+        "known_to_runner", "limit", "long", "params", "pending", "pool", "priority",
         "prompt_len", "published", "reads_all", "request", "seed", "sent", "status", "tables", "tokens",
     )  # fmt: skip
 
@@ -51,7 +51,6 @@ class Sequence:
         groups: int,
         chain_root: bytes,
         priority: int = 0,
-        leader: Sequence | None = None,
         input_open: bool = False,
         cross_tokens: int = 0,
         cross_digest: bytes | None = None,
@@ -63,7 +62,7 @@ class Sequence:
         self.tokens, self.prompt_len, self.params = tokens, len(tokens), params
         self.seed = seed
         self.limit = limit  # length, prompt included, at which it ends
-        self.arrival, self.priority, self.leader = arrival, priority, leader
+        self.arrival, self.priority = arrival, priority
         self.input_open = input_open
         self.cross_tokens, self.cross_digest = cross_tokens, cross_digest
         self.embeds = embeds  # of the prompt tokens that are -1
@@ -80,6 +79,7 @@ class Sequence:
         self.known_to_runner = False
         self.chain_root = chain_root
         self.chain: list[bytes] = []
+        self.awaited: bytes | None = None  # the prefix it could use next, if somebody computed it
         self.constrained: Constrained | None = None  # to a grammar
         self.long = False  # beyond the length up to which the model computes the short way
 

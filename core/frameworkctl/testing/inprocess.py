@@ -121,14 +121,15 @@ class InProcessEngine:
 
         self.runner.sampler.sample = recording
 
-    def add(self, prompt: Seq[int], params: SamplingParams, *, index: int = 0, leader: Sequence | None = None,
-            salt: str | None = None, priority: int = 0) -> Sequence:  # fmt: skip
+    def add(
+        self, prompt: Seq[int], params: SamplingParams, *, index: int = 0, salt: str | None = None, priority: int = 0
+    ) -> Sequence:
         id_ = next(self._ids)
         seq = Sequence(
             id_, id_, index, array("i", prompt), params, seed=(params.seed or 0) + index,
             limit=min(len(prompt) + params.max_tokens, self.max_model_len), arrival=float(id_),
             groups=len(self.built.layout.groups), chain_root=prefix.root({"salt": salt} if salt else None),
-            leader=leader, priority=priority,
+            priority=priority,
         )  # fmt: skip
         if params.grammar is not None:
             seq.constrained = Constrained(self.compiler.compile(params.grammar.text), params)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from frameworkctl.params import SamplingParams
 from frameworkctl.scheduling.sequence import Status
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.scheduling import EOS, LAYOUTS, VOCAB, Context, digests, layout, make_sequence, next_token
 from support.scheduling_engine import Client, FakeEngine
 
@@ -75,6 +77,65 @@ def test_where_nothing_is_cached_children_do_not_wait(name: str) -> None:
     assert [c.seq.computed for c in clients] == [8] * 3
     engine.drain()
     assert (engine.cache.query_tokens, engine.cache.hit_tokens) == (0, 0)
+
+
+# -- requests that begin alike
+
+
+def test_others_do_not_wait_with_those_that_begin_alike() -> None:
+    engine = FakeEngine(FULL, extra=60, max_seqs=8, max_tokens=32)
+    alike = [one(engine, [1] * 9 + [number], 2) for number in range(3)]
+    other = one(engine, [3] * 3, 2)
+    engine.turn()
+    assert [c.seq.committed for c in (*alike, other)] == [10, 0, 0, 3]
+    engine.turn()
+    assert [c.seq.cached_tokens for c in alike] == [0, 8, 8]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nobody_waits_for_a_beginning_that_nobody_computes_any_more(fails: bool) -> None:
+    engine = FakeEngine(FULL, extra=60, max_seqs=8, max_tokens=8)
+    first, *others = (one(engine, [1] * 20 + [number], 2) for number in range(3))
+    if fails:
+        engine.turn("compute")
+    else:
+        engine.turn(during=lambda: engine.abort(first))
+    assert first.ended
+    assert not any(c.seq.computed for c in others)
+    engine.turn()
+    assert [c.seq.computed for c in others] == [8, 0]
+    engine.drain()
+    assert all(c.reason == "length" for c in others)
+
+
+@settings(deadline=None)
+@given(
+    beginnings=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), min_size=1, max_size=12),
+    gaps=st.lists(st.integers(0, 2), min_size=12, max_size=12),
+    max_seqs=st.integers(1, 12),
+    max_tokens=st.integers(3, 40),
+    long_prefill=st.sampled_from([0, 3, 8]),
+    overlap=st.booleans(),
+)
+def test_a_beginning_is_computed_once(
+    beginnings: list[tuple[int, int]], gaps: list[int], max_seqs: int, max_tokens: int, long_prefill: int, overlap: bool
+) -> None:
+    """Whoever comes when: with room for all, no page of a prompt is computed twice."""
+    size = FULL.groups[0].block_size
+    engine = FakeEngine(
+        FULL, extra=600, max_model_len=60, max_seqs=max_seqs, max_tokens=max_tokens, long_prefill=long_prefill,
+        overlap=overlap,
+    )  # fmt: skip
+    prompts = []
+    for (kind, length), gap in zip(beginnings, gaps, strict=False):
+        # An end that is not a whole page, as the last token of a prompt is always computed.
+        prompts.append([kind] * (length // size * size) + [3])
+        one(engine, prompts[-1], 1)
+        for _ in range(gap):
+            engine.turn()
+    engine.drain()
+    pages = {tuple(p[:end]) for p in prompts for end in range(size, len(p), size)}
+    assert engine.runner.computed_tokens == size * len(pages) + len(prompts)
 
 
 # -- sessions

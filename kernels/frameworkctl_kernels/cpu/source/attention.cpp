@@ -2,13 +2,23 @@
 //
 // Work is cut into items: some query rows (tokens times the heads that share a key head) against a range of keys. Keys
 // come in tiles; softmax is kept online in float32 (Milakov and Gimelshein 2018; Dao et al. 2022). Few queries against
-// many keys are cut along the keys, and the parts joined afterwards.
+// many keys are cut along the keys, and the parts joined afterwards. Processors that multiply bfloat16 do so here too:
+// queries, keys, values and the weights between them as bfloat16, sums as floats.
 #include "attention_work.h"
 
 namespace fc {
 namespace {
 
-constexpr int64_t kDirectRows = 10;  // up to here a page is multiplied as it lies, beyond it pays to widen it first
+constexpr int64_t kDirectRows = 10;  // up to here a page is multiplied as it lies, beyond it pays to gather a tile first
+
+#ifdef FC_BF16_DOT
+constexpr bool kDots = true;
+#else
+constexpr bool kDots = false;
+#endif
+
+// Whether keys and values of bfloat16 can be had as pairs of keys, side by side.
+bool by_pairs(const KV& kv) { return kv.place == ROWS || (kv.place == LATENT ? kv.block % 2 == 0 : kv.woven()); }
 
 // Adds what `more` has seen to `s`.
 void join(const State& s, const State& more, int64_t rows, int64_t width) {
@@ -25,11 +35,12 @@ void join(const State& s, const State& more, int64_t rows, int64_t width) {
   }
 }
 
-// Scores of a tile to weights, in place; columns outside [low, high) become 0. Brings the row's state up to date.
-void soften(const AttentionLayer& layer, float* scores, int64_t low, int64_t high, const State& s, int64_t r,
+// Scores of a tile to weights, perhaps in place; columns outside [low, high) become 0. Brings the row's state up to date.
+template <class X>
+void soften(const AttentionLayer& layer, float* scores, X* weights, int64_t low, int64_t high, const State& s, int64_t r,
             int64_t width) {
   if (low >= high) {
-    std::fill(scores, scores + kTile, 0.0f);
+    std::fill(weights, weights + kTile, X{});
     return;
   }
   const vf scale = vset(layer.scale), out = vset(-kInfinity);
@@ -51,10 +62,10 @@ void soften(const AttentionLayer& layer, float* scores, int64_t low, int64_t hig
   for (int64_t j = begin; j < end; j += VL) {
     const vf weight = vexp(vsub(vload(scores + j), top));
     sum = vadd(sum, weight);
-    vstore(scores + j, weight);
+    vstore(weights + j, weight);
   }
-  std::fill(scores, scores + begin, 0.0f);
-  std::fill(scores + end, scores + kTile, 0.0f);
+  std::fill(weights, weights + begin, X{});
+  std::fill(weights + end, weights + kTile, X{});
   if (now != before) {
     const vf keep = vexp(vset(before - now));
     for (int64_t d = 0; d < width; d += VL) vstore(s.mixed + r * width + d, vmul(vload(s.mixed + r * width + d), keep));
@@ -64,20 +75,26 @@ void soften(const AttentionLayer& layer, float* scores, int64_t low, int64_t hig
   s.sum[r] += vsum(sum);
 }
 
-struct Memory {  // of a thread
-  float *query, *scores, *keys, *values, *state, *total;
+template <class X> struct Memory {  // of a thread; X: of what is multiplied
+  X *query, *keys, *values, *weights;
+  float *scores, *state, *total;
   explicit Memory(const Call& call) {
-    const int64_t dim = call.layer.kv.dim;
-    const int64_t sizes[] = {kRows * round_up(dim, VL), kRows * kTile,   dim * kTile,
-                             kTile * call.width,        call.state_size, call.state_size};
-    int64_t whole = 0;
-    for (int64_t size : sizes) whole += round_up(size, 16);
-    float* at = static_cast<float*>(scratch(0, whole * sizeof(float)));
-    float** names[] = {&query, &scores, &keys, &values, &state, &total};
-    for (int i = 0; i < 6; i++) {
-      *names[i] = at;
-      at += round_up(sizes[i], 16);
-    }
+    const int64_t dim = call.layer.kv.dim, own = __is_same(X, float) ? 0 : kRows * kTile;
+    const int64_t of_x[] = {kRows * round_up(dim, VL), round_up(dim, 2) * kTile, kTile * call.width, own};
+    const int64_t of_floats[] = {kRows * kTile, call.state_size, call.state_size};
+    int64_t bytes = 0;
+    for (int64_t size : of_x) bytes += round_up(size * sizeof(X), 64);
+    for (int64_t size : of_floats) bytes += round_up(size * sizeof(float), 64);
+    char* at = static_cast<char*>(scratch(0, bytes));
+    const auto take = [&](auto*& name, int64_t size) {
+      name = reinterpret_cast<std::remove_reference_t<decltype(name)>>(at);
+      at += round_up(size * sizeof(*name), 64);
+    };
+    X** xs[] = {&query, &keys, &values, &weights};
+    float** floats[] = {&scores, &state, &total};
+    for (int i = 0; i < 4; i++) take(*xs[i], of_x[i]);
+    for (int i = 0; i < 3; i++) take(*floats[i], of_floats[i]);
+    if constexpr (__is_same(X, float)) weights = scores;
   }
 };
 
@@ -87,8 +104,9 @@ inline void prefetch(const bf16* p, int64_t count) {
 }
 
 // Scores, weights and mixture of one tile whose pages are multiplied as they lie: bfloat16, woven, block % 16 == 0.
+template <class X>
 void direct_scores(const Call& call, const Item& item, int64_t rows, int64_t tile, int64_t from, int64_t to,
-                   const Memory& mem) {
+                   const Memory<X>& mem) {
   const KV& kv = call.layer.kv;
   const int32_t* pages = call.step.table + item.seq * call.step.table_stride;
   for (int64_t j = from / 16 * 16; j < to;) {
@@ -105,22 +123,24 @@ void direct_scores(const Call& call, const Item& item, int64_t rows, int64_t til
   }
 }
 
+template <class X>
 void direct_mixture(const Call& call, const Item& item, int64_t rows, int64_t tile, int64_t from, int64_t to,
-                    const Memory& mem, float* mixed) {
+                    const Memory<X>& mem, float* mixed) {
   const KV& kv = call.layer.kv;
   const int32_t* pages = call.step.table + item.seq * call.step.table_stride;
   for (int64_t j = from; j < to;) {
     const int64_t at = j % kv.block, count = std::min(kv.block - at, to - j);
     const bf16* values = static_cast<const bf16*>(kv.values) + pages[j / kv.block] * kv.stride +
                          item.head * kv.block * kv.dim + at * kv.dim;
-    product(mem.scores + (j - tile), kTile, Pairs{values, kv.dim}, mixed, call.width, rows, kv.dim, count, true);
+    product(mem.weights + (j - tile), kTile, Pairs{values, kv.dim}, mixed, call.width, rows, kv.dim, count, true);
     j += count;
   }
 }
 
 // The item's rows against keys [from, to), added to `s`.
-template <class T>
-void attend(const Call& call, const Item& item, int64_t from, int64_t to, const Memory& mem, const State& s) {
+template <class T, class X>
+void attend(const Call& call, const Item& item, int64_t from, int64_t to, const Memory<X>& mem, const State& s) {
+  using Right = std::conditional_t<__is_same(X, float), Floats, Pairs>;
   const KV& kv = call.layer.kv;
   const int64_t rows = (item.last - item.first) * item.heads, first = call.step.query_start[item.seq];
   const int32_t* pages = call.step.table + (kv.place == ROWS ? 0 : item.seq * call.step.table_stride);
@@ -128,7 +148,7 @@ void attend(const Call& call, const Item& item, int64_t from, int64_t to, const 
                       kv.dim % VL == 0 && rows <= kDirectRows;
   for (int64_t tile = from / kTile * kTile; tile < to; tile += kTile) {
     const int64_t begin = std::max(tile, from) / 2 * 2, end = std::min(tile + kTile, to);
-    const Floats keys{mem.keys, kTile}, values{mem.values + (begin - tile) * call.width, call.width};
+    const Right keys{mem.keys, kTile}, values{mem.values + (begin - tile) * call.width, call.width};
     if (direct) {
       direct_scores(call, item, rows, tile, begin, end, mem);
     } else {
@@ -138,20 +158,20 @@ void attend(const Call& call, const Item& item, int64_t from, int64_t to, const 
     for (int64_t r = 0; r < rows; r++) {
       int64_t low, high;
       call.visible(item, item.first + r / item.heads, low, high);
-      soften(call.layer, mem.scores + r * kTile, std::max(low, from) - tile < 0 ? 0 : std::max(low, from) - tile,
+      soften(call.layer, mem.scores + r * kTile, mem.weights + r * kTile, std::max(low, from) - tile < 0 ? 0 : std::max(low, from) - tile,
              std::min(high, end) - tile, s, r, call.width);
     }
     if (direct) direct_mixture(call, item, rows, tile, begin, end, mem, s.mixed);
-    else product(mem.scores + (begin - tile), kTile, values, s.mixed, call.width, rows, call.width, end - begin, true);
+    else product(mem.weights + (begin - tile), kTile, values, s.mixed, call.width, rows, call.width, end - begin, true);
   }
 }
 
-template <class T> void load_queries(const Call& call, const Item& item, float* to) {
+template <class T, class X> void load_queries(const Call& call, const Item& item, X* to) {
   const int64_t dim = call.layer.kv.dim, first = call.step.query_start[item.seq];
   for (int64_t t = item.first; t < item.last; t++)
     for (int64_t h = item.first_head; h < item.first_head + item.heads; h++, to += dim)
-      widen_row(static_cast<const T*>(call.query) + (first + t) * call.query_stride + h * call.query_head_stride, to,
-                dim);
+      load_row(static_cast<const T*>(call.query) + (first + t) * call.query_stride + h * call.query_head_stride, to,
+               dim);
 }
 
 template <class T> void finish(const Call& call, const Item& item, const State& s) {
@@ -174,10 +194,11 @@ template <class T> void finish(const Call& call, const Item& item, const State& 
     }
 }
 
-template <class T> void run_item(const Call& call, const Item& item) {
-  const Memory mem(call);
+// X: as what numbers of type T are multiplied.
+template <class T, class X> void run_item(const Call& call, const Item& item) {
+  const Memory<X> mem(call);
   const int64_t rows = (item.last - item.first) * item.heads, fixed = call.layer.fixed;
-  load_queries<T>(call, item, mem.query);
+  load_queries<T, X>(call, item, mem.query);
   const State s = call.state(item.part < 0 ? mem.state : call.parts + item.part * call.state_size);
   call.clear(s, rows);
   if (item.part >= 0 || fixed <= 0 || item.to <= fixed) {
@@ -194,7 +215,7 @@ template <class T> void run_item(const Call& call, const Item& item) {
 }
 
 template <class T> void run_join(const Call& call, const Join& joined) {
-  const Memory mem(call);
+  const Memory<float> mem(call);
   const Item& item = call.items[joined.item];
   const int64_t rows = (item.last - item.first) * item.heads;
   const State s = call.state(mem.state);
@@ -224,7 +245,10 @@ extern "C" void fc_attention(const fc::AttentionStep* step, const fc::AttentionL
   const std::vector<int64_t> order = deal(items);
   by_type(layer->kv.type, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
-    parallel(int64_t(items.size()), [&](int64_t i, int) { run_item<T>(call, items[order[i]]); });
+    auto run = run_item<T, float>;
+    if constexpr (kDots && __is_same(T, bf16))
+      if (by_pairs(layer->kv)) run = run_item<T, bf16>;
+    parallel(int64_t(items.size()), [&](int64_t i, int) { run(call, items[order[i]]); });
     parallel(int64_t(joins.size()), [&](int64_t i, int) { run_join<T>(call, joins[i]); });
   });
 }

@@ -76,28 +76,63 @@ inline void load_page(const KV& kv, const T* keys, const T* values, int64_t at, 
   for (int64_t i = 0; i < count; i++) widen_row(values + (at + i) * kv.dim, to_values + i * value_width, kv.dim);
 }
 
-// Keys [from, to) of the tile that begins at `tile`, `from` even: to keys[dim][kTile] and values[kTile][value_width].
-// `pages` are the sequence's, `first` its first token in tensors.
+inline void load_row(const bf16* from, bf16* to, int64_t count) { memcpy(to, from, count * sizeof(bf16)); }
+template <class T> inline void load_row(const T* from, float* to, int64_t count) { widen_row(from, to, count); }
+
+// The same of woven bfloat16 as it is: two rows of keys, or of values, stay one row of pairs.
+inline void load_page(const KV& kv, const bf16* keys, const bf16* values, int64_t at, int64_t count, bf16* to_keys,
+                      bf16* to_values, int64_t value_width) {
+  for (int64_t d = 0; d < kv.dim; d += 2) load_row(keys + d * kv.block + 2 * at, to_keys + d * kTile, 2 * count);
+  for (int64_t i = 0; i < count; i += 2)
+    load_row(values + (at + i) * kv.dim, to_values + i * value_width, 2 * kv.dim);
+}
+
+// `count` keys and values of a head that stand row by row: keys to columns.
 template <class T>
+inline void load_rows(const KV& kv, const T* keys, int64_t stride, const T* values, int64_t value_stride, int64_t count,
+                      float* to_keys, float* to_values, int64_t value_width) {
+  transpose_rows(keys, stride, count, kv.dim, to_keys);
+  for (int64_t i = 0; i < count; i++) widen_row(values + i * value_stride, to_values + i * value_width, kv.value_dim);
+}
+
+// The same, woven.
+inline void load_rows(const KV& kv, const bf16* keys, int64_t stride, const bf16* values, int64_t value_stride,
+                      int64_t count, bf16* to_keys, bf16* to_values, int64_t value_width) {
+  for (int64_t i = 0; i < count; i++, keys += stride) {
+    int64_t d = 0;
+    for (; d + 2 <= kv.dim; d += 2) memcpy(to_keys + d * kTile + 2 * i, keys + d, 4);
+    if (d < kv.dim) to_keys[d * kTile + 2 * i] = keys[d];
+  }
+  for (int64_t i = 0; i < count; i += 2, values += 2 * value_stride, to_values += 2 * value_width) {
+    const bf16* second = i + 1 < count ? values + value_stride : values;
+    for (int64_t d = 0; d < kv.value_dim; d++) {
+      to_values[2 * d] = values[d];
+      to_values[2 * d + 1] = second[d];
+    }
+  }
+}
+
+// Keys [from, to) of the tile that begins at `tile`, `from` even: to keys[dim][kTile] and values[kTile][value_width], of
+// bfloat16 woven. `pages` are the sequence's, `first` its first token in tensors.
+template <class T, class X>
 inline void load_tile(const KV& kv, const int32_t* pages, int64_t first, int64_t head, int64_t tile, int64_t from,
-                      int64_t to, float* keys, float* values, int64_t value_width) {
+                      int64_t to, X* keys, X* values, int64_t value_width) {
+  constexpr int64_t kSide = __is_same(X, float) ? 1 : 2;  // keys that stand side by side
   const T *all_keys = static_cast<const T*>(kv.keys), *all_values = static_cast<const T*>(kv.values);
   if (kv.place == ROWS) {
     const T* k = all_keys + (first + from) * kv.stride + head * kv.head_stride;
     const T* v = all_values + (first + from) * kv.value_stride + head * kv.value_head_stride;
-    transpose_rows(k, kv.stride, to - from, kv.dim, keys + (from - tile));
-    for (int64_t i = 0; i < to - from; i++)
-      widen_row(v + i * kv.value_stride, values + (from - tile + i) * value_width, kv.value_dim);
+    load_rows(kv, k, kv.stride, v, kv.value_stride, to - from, keys + kSide * (from - tile),
+              values + (from - tile) * value_width, value_width);
     return;
   }
   while (from < to) {
     const int64_t at = from % kv.block, rest = kv.block - at;
     const int64_t count = to - from < rest ? to - from : rest, page = int64_t(pages[from / kv.block]) * kv.stride;
-    float *to_keys = keys + (from - tile), *to_values = values + (from - tile) * value_width;
+    X *to_keys = keys + kSide * (from - tile), *to_values = values + (from - tile) * value_width;
     if (kv.place == LATENT) {
       const T* rows = all_keys + page + at * kv.dim;
-      transpose_rows(rows, kv.dim, count, kv.dim, to_keys);
-      for (int64_t i = 0; i < count; i++) widen_row(rows + i * kv.dim, to_values + i * value_width, kv.value_dim);
+      load_rows(kv, rows, kv.dim, rows, kv.dim, count, to_keys, to_values, value_width);
     } else {
       const int64_t own = page + head * kv.block * kv.dim;
       load_page(kv, all_keys + own, all_values + own, at, count, to_keys, to_values, value_width);

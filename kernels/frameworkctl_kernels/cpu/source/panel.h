@@ -38,13 +38,6 @@ using F32Panel = FloatPanel<float>;
 using F16Panel = FloatPanel<f16>;
 
 // Two values of K stand side by side for each column.
-#ifdef __AVX512BF16__
-#define FC_BF16_DOT 1
-inline vf dot_bf16(vf sum, int32_t pair, vi w) {
-  return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)w);
-}
-#endif
-
 struct Bf16Panel {
   using W = bf16;
   static constexpr int kSteps = 2;

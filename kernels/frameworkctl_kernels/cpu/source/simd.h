@@ -97,6 +97,14 @@ inline vf second_of(vi pairs) {
 }
 #endif
 
+// sum + pair[0] * w[2 i] + pair[1] * w[2 i + 1] in every lane i, bfloat16.
+#ifdef __AVX512BF16__
+#define FC_BF16_DOT 1
+inline vf dot_bf16(vf sum, int32_t pair, vi w) {
+  return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)w);
+}
+#endif
+
 inline float widen(float x) { return x; }
 inline float widen(bf16 x) {
   const uint32_t bits = uint32_t(x.bits) << 16;

@@ -19,10 +19,10 @@ struct Floats {
 struct Pairs {
   const bf16* p;
   int64_t stride;
+  vi both(int64_t k, int64_t j) const { return iread(p + k * stride + 2 * j); }
   void two(int64_t k, int64_t j, vf& a, vf& b) const {
-    const vi both = iread(p + k * stride + 2 * j);
-    a = first_of(both);
-    b = second_of(both);
+    a = first_of(both(k, j));
+    b = second_of(both(k, j));
   }
   vf one(int64_t k, int64_t j) const {  // of an even row
     vf a, b;
@@ -61,8 +61,36 @@ inline void block(const float* a, int64_t a_stride, const Right& right, int64_t 
     for (int n = 0; n < N; n++) vstore(c + m * c_stride + j + n * VL, sum[m][n]);
 }
 
-template <int M, class Right>
-inline void strip(const float* a, int64_t a_stride, const Right& right, float* c, int64_t c_stride, int64_t columns,
+#ifdef FC_BF16_DOT
+// The same of bfloat16 on both sides, two of depth at once.
+template <int M, int N>
+inline void block(const bf16* a, int64_t a_stride, const Pairs& right, int64_t j, float* c, int64_t c_stride,
+                  int64_t depth, bool add) {
+  vf sum[M][N];
+  for (int m = 0; m < M; m++)
+    for (int n = 0; n < N; n++) sum[m][n] = add ? vload(c + m * c_stride + j + n * VL) : vzero();
+  vi w[N];
+  int64_t k = 0;
+  for (; k + 2 <= depth; k += 2) {
+    for (int n = 0; n < N; n++) w[n] = right.both(k, j + n * VL);
+    for (int m = 0; m < M; m++) {
+      int32_t pair;
+      memcpy(&pair, a + m * a_stride + k, 4);
+      for (int n = 0; n < N; n++) sum[m][n] = dot_bf16(sum[m][n], pair, w[n]);
+    }
+  }
+  if (k < depth) {  // what is beside the last row may be anything
+    for (int n = 0; n < N; n++) w[n] = _mm512_and_si512(right.both(k, j + n * VL), _mm512_set1_epi32(0xffff));
+    for (int m = 0; m < M; m++)
+      for (int n = 0; n < N; n++) sum[m][n] = dot_bf16(sum[m][n], a[m * a_stride + k].bits, w[n]);
+  }
+  for (int m = 0; m < M; m++)
+    for (int n = 0; n < N; n++) vstore(c + m * c_stride + j + n * VL, sum[m][n]);
+}
+#endif
+
+template <int M, class Left, class Right>
+inline void strip(const Left* a, int64_t a_stride, const Right& right, float* c, int64_t c_stride, int64_t columns,
                   int64_t depth, bool add) {
   constexpr int kWide = M <= 2 ? 4 : 2;
   int64_t j = 0;
@@ -71,8 +99,8 @@ inline void strip(const float* a, int64_t a_stride, const Right& right, float* c
 }
 
 // c[rows][columns] (+)= a[rows][depth] * right; columns are a multiple of VL.
-template <class Right>
-inline void product(const float* a, int64_t a_stride, const Right& right, float* c, int64_t c_stride, int64_t rows,
+template <class Left, class Right>
+inline void product(const Left* a, int64_t a_stride, const Right& right, float* c, int64_t c_stride, int64_t rows,
                     int64_t columns, int64_t depth, bool add) {
 #ifdef __AVX512F__
   constexpr int64_t kMost = 8;
