@@ -1,5 +1,7 @@
 // Panels of a packed weight, 32 columns (outputs) with all of K in order, and the inner loops that multiply with them.
 #pragma once
+#include <algorithm>
+
 #include "simd.h"
 
 namespace fc {
@@ -129,14 +131,17 @@ template <class P, Fetch F> Tile<P> tile_for(int rows) {
   return kTiles[rows - 1];
 }
 
-// Sums of `rows` rows, in tiles of equal size, as far as that goes; the first of them fetches.
+// Sums of `rows` rows, in tiles; the first of them fetches. They are of equal size, as far as that goes, but where few rows
+// are left by tiles of the most rows, those are a tile over the whole panel: faster than two tiles of half as many rows.
 template <class P, Fetch F>
 void tiles(const typename P::X* x, int64_t stride, int64_t rows, const typename P::W* w, int64_t steps, int64_t columns,
            float* sums, bool add, const uint8_t* next) {
   const int64_t blocks = (rows + kMostRows - 1) / kMostRows;
+  const bool even = kWideRows == kMostRows || rows % kMostRows > kWideRows;
   for (int64_t b = 0; b < blocks; b++) {
-    const int64_t start = rows * b / blocks;
-    const int count = int(rows * (b + 1) / blocks - start);
+    const int64_t start = even ? rows * b / blocks : b * kMostRows;
+    const int64_t end = even ? rows * (b + 1) / blocks : std::min(rows, start + kMostRows);
+    const int count = int(end - start);
     const int width = count <= kWideRows ? kPanel : 2 * VL;
     const Tile<P> run = b == 0 ? tile_for<P, F>(count) : tile_for<P, Fetch::none>(count);
     for (int c = 0; c < kPanel && c < columns; c += width)
