@@ -15,8 +15,9 @@ from frameworkctl.cli.parser import GROUPS
 from frameworkctl.config import ModelOptions, ServerOptions
 from frameworkctl.plugins.inspection import hook_names, spec_names
 from frameworkctl_endpoints import beam_search, field_checks, generation_fields
-from frameworkctl_endpoints.chat import plugin as chat
-from frameworkctl_endpoints.completions import plugin as completions
+from frameworkctl_endpoints.chat.request import CHAT_UNSUPPORTED, ChatRequest
+from frameworkctl_endpoints.completions.plugin import MAX_PROMPTS
+from frameworkctl_endpoints.completions.request import COMPLETIONS_UNSUPPORTED, CompletionRequest
 from frameworkctl_endpoints.pooling import (
     classify,
     cohere_embed,
@@ -116,7 +117,7 @@ def limits() -> dict[str, str]:
         "min_tokens": "0 to `max_tokens`",
         "n": f"1 to {params.MAX_N}; 1 with temperature 0; with `use_beam_search` the width, 1 to {WIDTH}",
         "priority": "64 bits; not 0 only where the scheduling policy looks at it",
-        "prompt": f"not empty; at most {completions.MAX_PROMPTS} prompts; ids in the vocabulary",
+        "prompt": f"not empty; at most {MAX_PROMPTS} prompts; ids in the vocabulary",
         "prompt_embeds": "where `--enable-prompt-embeds` allows it; not with `echo`, `prompt_logprobs`,"
         " `truncate_prompt_tokens`, `use_beam_search`",
         "prompt_logprobs": f"{logprobs}; not with `stream`",
@@ -136,8 +137,8 @@ def limits() -> dict[str, str]:
 
 def generation_fields_table() -> list[str]:
     """Every field of completions and chat: where it is known, what it may be, what becomes of it."""
-    structs = {"completions": completions.CompletionRequest, "chat": chat.ChatRequest}
-    unsupported = {"completions": completions.COMPLETIONS_UNSUPPORTED, "chat": chat.CHAT_UNSUPPORTED}
+    structs = {"completions": CompletionRequest, "chat": ChatRequest}
+    unsupported = {"completions": COMPLETIONS_UNSUPPORTED, "chat": CHAT_UNSUPPORTED}
     known = {family: {f.encode_name for f in msgspec.structs.fields(s)} for family, s in structs.items()}
     parts = ["| field | in | limits | status |", "|---|---|---|---|"]
     may_be = limits()

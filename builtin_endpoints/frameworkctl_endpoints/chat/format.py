@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from frameworkctl.interfaces import (
@@ -23,10 +23,8 @@ from ..logprobs import prompt_logprobs_body, shown
 from ..replies import FINGERPRINT, UsageBody, make_head, usage_body
 from .answer import CallDelta, Said
 from .reasoning import make_answer
+from .request import ChatRequest
 from .tools import tool_use
-
-if TYPE_CHECKING:
-    from .plugin import ChatRequest
 
 ROLE = "assistant"
 

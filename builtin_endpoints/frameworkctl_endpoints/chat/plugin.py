@@ -22,56 +22,14 @@ from frameworkctl.interfaces import (
 
 from ..beam_search import beam_search
 from ..field_checks import check_fields
-from ..generation_fields import UNSUPPORTED, GenerationFields, fields
+from ..generation_fields import fields
 from .call_constraints import strict_calls
 from .format import ChatFormatter
-from .reasoning import Effort, constraint_begins_after, needs_special_tokens, reasoning_context, template_kwargs
-from .tools import ToolField, call_constraint, tool_use
+from .reasoning import constraint_begins_after, needs_special_tokens, reasoning_context, template_kwargs
+from .request import CHAT_UNSUPPORTED, ChatRequest
+from .tools import call_constraint, tool_use
 
 log = logging.getLogger("frameworkctl.chat")
-
-CHAT_UNSUPPORTED = (
-    *UNSUPPORTED, "function_call", "functions", "mm_processor_kwargs", "modalities", )  # fmt: skip
-
-
-class ChatRequest(GenerationFields, kw_only=True):
-    """The body of ``POST /v1/chat/completions``."""
-
-    messages: list[Any]
-    max_completion_tokens: int | None = None
-    n: int | None = 1
-    logprobs: bool | None = False
-    top_logprobs: int | None = None
-    add_generation_prompt: bool | None = None
-    continue_final_message: bool | None = None
-    add_special_tokens: bool | None = None
-
-    tools: list[ToolField] | None = None
-    tool_choice: Any = None
-    parallel_tool_calls: bool | None = None
-    reasoning_effort: Effort | None = None
-    include_reasoning: bool = True
-
-    audio: Any = None
-    prediction: Any = None
-    prompt_cache_key: Any = None
-    safety_identifier: Any = None
-    verbosity: Any = None
-    web_search_options: Any = None
-
-    chat_template: str | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
-    documents: list[dict[str, str]] | None = None
-
-    function_call: Any = None
-    functions: Any = None
-    mm_processor_kwargs: Any = None
-    modalities: Any = None
-
-    @property
-    def begins_reply(self) -> bool:
-        """Whether the prompt ends with the beginning of a reply: unless the last message is to be gone on with."""
-        return not self.continue_final_message if self.add_generation_prompt is None else self.add_generation_prompt
 
 
 class ChatEndpoint(Endpoint):

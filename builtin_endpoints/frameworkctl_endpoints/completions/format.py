@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from frameworkctl.interfaces import (
@@ -20,9 +20,7 @@ from frameworkctl.interfaces import (
 
 from ..logprobs import prompt_logprobs_body, shown
 from ..replies import FINGERPRINT, UsageBody, make_head, usage_body
-
-if TYPE_CHECKING:
-    from .plugin import CompletionRequest
+from .request import CompletionRequest
 
 
 class LogprobsBody(msgspec.Struct):

@@ -20,24 +20,12 @@ from frameworkctl.interfaces import (
 
 from ..beam_search import beam_search
 from ..field_checks import check_fields
-from ..generation_fields import UNSUPPORTED, GenerationFields, fields
+from ..generation_fields import fields
 from .format import CompletionFormatter
+from .request import COMPLETIONS_UNSUPPORTED, CompletionRequest
 
 MAX_PROMPTS = 1024
 DEFAULT_MAX_TOKENS = 16
-COMPLETIONS_UNSUPPORTED = (*UNSUPPORTED, "best_of", "suffix")
-
-
-class CompletionRequest(GenerationFields, kw_only=True):
-    """The body of ``POST /v1/completions``; ``prompt`` is a text, token ids, or a list of either."""
-
-    prompt: str | list[Any] | None = None
-    n: int = 1
-    logprobs: int | bool | None = None
-    add_special_tokens: bool = True
-    best_of: Any = None
-    suffix: Any = None
-    prompt_embeds: str | list[str] | None = None
 
 
 class CompletionsEndpoint(Endpoint):

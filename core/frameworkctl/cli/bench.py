@@ -1,31 +1,16 @@
-"""``frameworkctl bench``: which measurement, and what all of them share: options, results on screen and in files."""
+"""``frameworkctl bench``: which measurement; starts."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
-import json
-import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
-
-import msgspec
+from collections.abc import Iterator
 
 from ..errors import ConfigError
 from ..suggestions import did_you_mean
-from .arguments import Parser
-from .sources import with_dashes
-
-KINDS = {
-    "serve": "load on a server, ours or any other's: times and throughput by number of clients or rate",
-    "latency": "one batch of a fixed shape, in process: prefill and decode step",
-    "throughput": "many prompts at once, in process: tokens per second",
-    "startup": "from the command to the first streamed token",
-}
+from .bench_options import KINDS, count, parser, split, write_json
 
 
 def run(argv: list[str]) -> int:
@@ -60,42 +45,6 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def parser(kind: str, *, engine: str) -> argparse.ArgumentParser:
-    """``engine`` says what becomes of options that are not its own."""
-    made = Parser(prog=f"frameworkctl bench {kind}", description=KINDS[kind].capitalize() + ".", epilog=engine)
-    made.add_argument("--json", "--output-json", metavar="FILE", type=Path, help="write the figures to this file")
-    return made
-
-
-def split(made: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Own options, and what is left for an engine."""
-    return made.parse_known_args(with_dashes(argv))
-
-
-def count(least: int) -> Callable[[str], int]:
-    """Whole numbers from ``least`` on."""
-
-    def read(text: str) -> int:
-        if not text.isdigit() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number from {least} on, got {text!r}")
-        return int(text)
-
-    return read
-
-
-def fresh_seed() -> int:
-    """Another each time, so that a server's prefix cache has seen none of the prompts."""
-    return int.from_bytes(os.urandom(4), "little")
-
-
-def write_json(path: Path | None, value: Any) -> None:
-    if path is not None:
-        try:
-            path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-        except OSError as e:
-            raise ConfigError(f"--json: cannot write {str(path)!r}: {e.strerror}") from e
-
-
 def _startup(argv: list[str]) -> int:
     made = parser("startup", engine="A model and options of `frameworkctl serve` may follow.")
     made.add_argument("--num-iters", type=count(1), default=5, metavar="N", help="starts (default: %(default)s)")
@@ -120,14 +69,3 @@ def _startup(argv: list[str]) -> int:
     print(f"first token after {starts.median:.3f} s (median of {len(starts.first_token)}, {least:.3f} to {most:.3f})")
     write_json(args.json, starts)
     return 0
-
-
-def json_object(text: str) -> dict[str, Any]:
-    """For options that take an object."""
-    try:
-        value = json.loads(text)
-    except ValueError as e:
-        raise argparse.ArgumentTypeError(f"is not JSON: {e}") from None
-    if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError("must be a JSON object")
-    return value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import ModelOptions, ServerOptions
 from ..errors import ConfigError
-from .bench import count, fresh_seed, parser, split, write_json
+from .bench_options import count, fresh_seed, parser, split, write_json
 from .fields import convert, fields_of, plugin_field
 from .parser import build, parse_known
 from .serve import load_plugins, option_specs

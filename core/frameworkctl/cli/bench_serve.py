@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import ConfigError
-from .bench import count, fresh_seed, json_object, parser, split, write_json
+from .bench_options import count, fresh_seed, json_object, parser, split, write_json
 from .serve import loop_factory
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from ..execution.pooling import PoolingRunner
 from ..execution.runner import Runner
 from ..interfaces.pooling import PoolTask
 from ..scheduling import prefix
-from ..scheduling.constrained import Constrained, held, step_masks
+from ..scheduling.constrained import Constrained
+from ..scheduling.masks import held, step_masks
 from ..scheduling.plan import Masks
 from ..scheduling.scheduler import Scheduler, Step
 from ..scheduling.sequence import Sequence, Status

@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 from array import array
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 from ..interfaces.pooling import PoolParams
 from ..interfaces.scheduling import RequestView
 from ..params import SamplingParams
-
-if TYPE_CHECKING:
-    from .constrained import Constrained
+from .constrained import Constrained
 
 
 class Status(IntEnum):

@@ -30,7 +30,8 @@ from ..pooling.options import Convert, Runner
 from ..pooling.resolution import resolve
 from ..scheduling import prefix
 from ..scheduling.cache import CacheManager
-from ..scheduling.constrained import Constrained, held, step_masks
+from ..scheduling.constrained import Constrained
+from ..scheduling.masks import held, step_masks
 from ..scheduling.policies import FirstComeFirstServed
 from ..scheduling.scheduler import Limits, Scheduler, Step
 from ..scheduling.sequence import Sequence, Status

@@ -1,0 +1,21 @@
+"""The body of a completion request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..generation_fields import UNSUPPORTED, GenerationFields
+
+COMPLETIONS_UNSUPPORTED = (*UNSUPPORTED, "best_of", "suffix")
+
+
+class CompletionRequest(GenerationFields, kw_only=True):
+    """The body of ``POST /v1/completions``; ``prompt`` is a text, token ids, or a list of either."""
+
+    prompt: str | list[Any] | None = None
+    n: int = 1
+    logprobs: int | bool | None = None
+    add_special_tokens: bool = True
+    best_of: Any = None
+    suffix: Any = None
+    prompt_embeds: str | list[str] | None = None
