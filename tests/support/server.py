@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -91,13 +92,14 @@ class RunningServer:
 def ended(process: psutil.Process, timeout: float) -> bool:
     """Whether it ends in time; one that nobody has asked how it ended is gone too."""
     try:
-        if process.status() != psutil.STATUS_ZOMBIE:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return True
+        with contextlib.suppress(psutil.TimeoutExpired):
             process.wait(timeout)
-    except psutil.TimeoutExpired:
+            return True
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
-        pass
-    return True
+        return True
 
 
 def start_server(
