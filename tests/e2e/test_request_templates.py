@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from support.programs import command_line
 from support.server import RunningServer, start_server
 
 pytestmark = pytest.mark.e2e
@@ -62,14 +63,6 @@ def test_template_variables_and_documents_of_the_request(trusting: RunningServer
     assert "".join(reply.json()["token_strs"]).replace("Ġ", " ") == "the quick"
 
 
-def command_of(process: psutil.Process) -> list[str]:
-    """Nothing where it has ended meanwhile."""
-    try:
-        return process.cmdline()
-    except psutil.NoSuchProcess:
-        return []
-
-
 def test_bombs_end_alone(trusting: RunningServer) -> None:
     """More of them at once than workers and than threads that render: all others are served meanwhile."""
     chat(trusting, chat_template=TEMPLATE)
@@ -83,5 +76,5 @@ def test_bombs_end_alone(trusting: RunningServer) -> None:
             assert reply.json()["error"]["code"] in ("chat_template_memory", "chat_template_timeout")
     assert prompt_of(trusting, chat(trusting, chat_template=TEMPLATE)) == "the quick"
     children = psutil.Process(trusting.process.pid).children()
-    workers = [p for p in children if "frameworkctl.workers.process" in command_of(p)]
+    workers = [p for p in children if "frameworkctl.workers.process" in command_line(p)]
     assert 1 <= len(workers) <= 2

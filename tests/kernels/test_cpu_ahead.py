@@ -19,6 +19,7 @@ from frameworkctl.plugins.discovery import BACKENDS, discover
 from frameworkctl.plugins.selection import select
 from frameworkctl_kernels.cpu import ahead, build
 from frameworkctl_kernels.protocol import BackendSpec
+from support.programs import command_line
 
 pytestmark = pytest.mark.skipif(
     not (build.processor_flags() >= build.NEEDED and any(shutil.which(c) for c in build.COMPILERS)),
@@ -61,14 +62,6 @@ def test_without_a_compiler_there_is_nothing_to_wait_for(cold: Path, monkeypatch
     assert ahead.ready()
 
 
-def name_of(process: psutil.Process) -> str:
-    """Nothing where it has ended meanwhile, as a compiler that is asked for its version does."""
-    try:
-        return process.name()
-    except psutil.NoSuchProcess:
-        return ""
-
-
 def test_it_ends_with_the_process_that_wanted_it(cold: Path) -> None:
     """And its compilers with it; nothing half made is left."""
     slow = cold / "compiler"
@@ -78,7 +71,7 @@ def test_it_ends_with_the_process_that_wanted_it(cold: Path) -> None:
     parent = subprocess.Popen(command, env={**os.environ, "CXX": str(slow)})
     family: list[psutil.Process] = []
     deadline = time.monotonic() + 90
-    while not any("sleep" in name_of(p) for p in family):
+    while not any("sleep" in command_line(p) for p in family):
         assert time.monotonic() < deadline, family
         family = psutil.Process(parent.pid).children(recursive=True)
         time.sleep(0.05)

@@ -79,3 +79,11 @@ def left_behind(mark: str, grace: float = 20.0) -> list[str]:
     while (found := marked(mark)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return found
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    """Nothing where it has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []

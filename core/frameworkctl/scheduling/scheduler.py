@@ -138,12 +138,12 @@ class Scheduler:
         return 0 if lacking else budget
 
     def _schedule_waiting(self, planned: dict[int, tuple[Sequence, int]], budget: int) -> None:
-        if not self.waiting:
+        if not self.waiting or self._closed(planned, budget):
             return
         coming = {digest for seq in self.running.values() for digest in self.cache.coming(seq)}
         with closing(self.waiting.in_order()) as queue:
             for seq in queue:
-                if budget <= 0 or (self._full and self._idle(planned) is None):
+                if self._closed(planned, budget):
                     return
                 if not self._ready(seq) or seq.awaited in coming:
                     continue
@@ -171,9 +171,9 @@ class Scheduler:
         """What it has in the cache was computed for a short sequence, and it is long now: it has to begin again."""
         return self.limits.long_after is not None and not seq.long and seq.known > self.limits.long_after
 
-    @property
-    def _full(self) -> bool:
-        return len(self.running) >= self.limits.max_seqs
+    def _closed(self, planned: Container[int], budget: int) -> bool:
+        """No more of those that wait can come into the step."""
+        return budget <= 0 or (len(self.running) >= self.limits.max_seqs and self._idle(planned) is None)
 
     def _idle(self, planned: Container[int]) -> Sequence | None:
         """The session that gives way to others: it waits for input, and has no part in the step."""
@@ -182,7 +182,8 @@ class Scheduler:
     def _admit(self, seq: Sequence, hit: Hit, count: int) -> bool:
         """False where its pages or a place in the batch are lacking."""
         headroom = int(self.limits.watermark * self.cache.pool.usable) if self.running else 0
-        if self._full or not self.cache.admit(seq, hit, count, seq.known, headroom):
+        full = len(self.running) >= self.limits.max_seqs
+        if full or not self.cache.admit(seq, hit, count, seq.known, headroom):
             return False
         self.waiting.discard(seq)
         seq.status = Status.RUNNING

@@ -79,22 +79,17 @@ template <class X> struct Memory {  // of a thread; X: of what is multiplied
   X *query, *keys, *values, *weights;
   float *scores, *state, *total;
   explicit Memory(const Call& call) {
-    const int64_t dim = call.layer.kv.dim, own = __is_same(X, float) ? 0 : kRows * kTile;
-    const int64_t of_x[] = {kRows * round_up(dim, VL), round_up(dim, 2) * kTile, kTile * call.width, own};
-    const int64_t of_floats[] = {kRows * kTile, call.state_size, call.state_size};
-    int64_t bytes = 0;
-    for (int64_t size : of_x) bytes += round_up(size * sizeof(X), 64);
-    for (int64_t size : of_floats) bytes += round_up(size * sizeof(float), 64);
-    char* at = static_cast<char*>(scratch(0, bytes));
-    const auto take = [&](auto*& name, int64_t size) {
-      name = reinterpret_cast<std::remove_reference_t<decltype(name)>>(at);
-      at += round_up(size * sizeof(*name), 64);
-    };
+    const int64_t dim = call.layer.kv.dim;
+    const int64_t sizes[] = {kRows * round_up(dim, VL), dim * kTile,     kTile * call.width, kRows * kTile,
+                             kRows * kTile,             call.state_size, call.state_size};  // in floats, room for any X
+    int64_t whole = 0;
+    for (int64_t size : sizes) whole += round_up(size, 16);
+    float *at = static_cast<float*>(scratch(0, whole * sizeof(float))), *parts[7];
+    for (int i = 0; i < 7; at += round_up(sizes[i++], 16)) parts[i] = at;
     X** xs[] = {&query, &keys, &values, &weights};
-    float** floats[] = {&scores, &state, &total};
-    for (int i = 0; i < 4; i++) take(*xs[i], of_x[i]);
-    for (int i = 0; i < 3; i++) take(*floats[i], of_floats[i]);
-    if constexpr (__is_same(X, float)) weights = scores;
+    for (int i = 0; i < 4; i++) *xs[i] = reinterpret_cast<X*>(parts[i]);
+    scores = __is_same(X, float) ? parts[3] : parts[4];  // in place where they can be
+    state = parts[5], total = parts[6];
   }
 };
 
@@ -158,7 +153,7 @@ void attend(const Call& call, const Item& item, int64_t from, int64_t to, const 
     for (int64_t r = 0; r < rows; r++) {
       int64_t low, high;
       call.visible(item, item.first + r / item.heads, low, high);
-      soften(call.layer, mem.scores + r * kTile, mem.weights + r * kTile, std::max(low, from) - tile < 0 ? 0 : std::max(low, from) - tile,
+      soften(call.layer, mem.scores + r * kTile, mem.weights + r * kTile, std::max<int64_t>(0, std::max(low, from) - tile),
              std::min(high, end) - tile, s, r, call.width);
     }
     if (direct) direct_mixture(call, item, rows, tile, begin, end, mem, s.mixed);

@@ -23,11 +23,13 @@ struct KV {  // also in attention.py; strides in elements
   bool woven() const { return type == BF16 && block % 2 == 0 && dim % 2 == 0; }
 };
 
-template <class T> inline void widen_row(const T* from, float* to, int64_t count) {
+template <class T> inline void load_row(const T* from, float* to, int64_t count) {
   int64_t i = 0;
   for (; i + VL <= count; i += VL) vstore(to + i, vload(from + i));
   for (; i < count; i++) to[i] = widen(from[i]);
 }
+
+inline void load_row(const bf16* from, bf16* to, int64_t count) { memcpy(to, from, count * sizeof(bf16)); }
 
 // Two woven rows of `count` columns each.
 inline void widen_pairs(const bf16* from, float* even, float* odd, int64_t count) {
@@ -52,7 +54,7 @@ template <class T> inline void transpose_rows(const T* from, int64_t stride, int
     const int64_t n = count - j < 8 ? count - j : 8;
     for (int64_t d = 0; d < dim; d += 64) {
       const int64_t width = dim - d < 64 ? dim - d : 64;
-      for (int64_t i = 0; i < n; i++) widen_row(from + (j + i) * stride + d, rows[i], width);
+      for (int64_t i = 0; i < n; i++) load_row(from + (j + i) * stride + d, rows[i], width);
       for (int64_t e = 0; e < width; e++)
         for (int64_t i = 0; i < n; i++) to[(d + e) * kTile + j + i] = rows[i][e];
     }
@@ -72,12 +74,9 @@ inline void load_page(const KV& kv, const T* keys, const T* values, int64_t at, 
       return;
     }
   }
-  for (int64_t d = 0; d < kv.dim; d++) widen_row(keys + d * kv.block + at, to_keys + d * kTile, count);
-  for (int64_t i = 0; i < count; i++) widen_row(values + (at + i) * kv.dim, to_values + i * value_width, kv.dim);
+  for (int64_t d = 0; d < kv.dim; d++) load_row(keys + d * kv.block + at, to_keys + d * kTile, count);
+  for (int64_t i = 0; i < count; i++) load_row(values + (at + i) * kv.dim, to_values + i * value_width, kv.dim);
 }
-
-inline void load_row(const bf16* from, bf16* to, int64_t count) { memcpy(to, from, count * sizeof(bf16)); }
-template <class T> inline void load_row(const T* from, float* to, int64_t count) { widen_row(from, to, count); }
 
 // The same of woven bfloat16 as it is: two rows of keys, or of values, stay one row of pairs.
 inline void load_page(const KV& kv, const bf16* keys, const bf16* values, int64_t at, int64_t count, bf16* to_keys,
@@ -92,7 +91,7 @@ template <class T>
 inline void load_rows(const KV& kv, const T* keys, int64_t stride, const T* values, int64_t value_stride, int64_t count,
                       float* to_keys, float* to_values, int64_t value_width) {
   transpose_rows(keys, stride, count, kv.dim, to_keys);
-  for (int64_t i = 0; i < count; i++) widen_row(values + i * value_stride, to_values + i * value_width, kv.value_dim);
+  for (int64_t i = 0; i < count; i++) load_row(values + i * value_stride, to_values + i * value_width, kv.value_dim);
 }
 
 // The same, woven.
