@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from .cross_origin import check_origins
+from .errors import ConfigError
 from .interfaces.pooling import PoolingInfo
 
 Size = Annotated[int, msgspec.Meta(ge=0, extra={"size": True})]
@@ -145,8 +147,25 @@ class ServerOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     host: Annotated[str, opt("server", "address to listen on; 0.0.0.0: all")] = "127.0.0.1"
     port: Annotated[Port, opt("server", "port to listen on; 0: any free one")] = 8000
-    api_key: Annotated[list[str], opt("server", "keys, one of which every request must carry")] = []
-    enable_request_id_headers: Annotated[bool, opt("server", "put X-Request-Id on every reply")] = False
+    api_key: Annotated[list[str], opt("server", "keys, one of which every request must carry", blanks=True)] = []
+    enable_request_id_headers: Annotated[
+        bool, opt("server", "let X-Request-Id of a reply be the client's own, where it sent one")
+    ] = False
+    allowed_origins: Annotated[
+        list[str] | None,
+        opt(
+            "server",
+            'pages that browsers let in, as a JSON list; ["*"]: all; default: those of this machine',
+            json=True,
+        ),
+    ] = None
+    allowed_methods: Annotated[
+        list[str], opt("server", "methods that such pages may use, as a JSON list", json=True)
+    ] = msgspec.field(default_factory=lambda: ["*"])
+    allowed_headers: Annotated[
+        list[str], opt("server", "headers that such pages may send, as a JSON list", json=True)
+    ] = msgspec.field(default_factory=lambda: ["*"])
+    allow_credentials: Annotated[bool, opt("server", "let such pages send cookies; needs --allowed-origins")] = False
     max_body_bytes: Annotated[Size, opt("server", "largest body accepted; beyond, HTTP 413")] = 32 << 20
     unknown_fields: Annotated[
         Literal["warn", "reject", "ignore"], opt("server", "fields no one knows: named in a reply header, or 400")
@@ -157,6 +176,15 @@ class ServerOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         list[str],
         opt("server", "a,b adds plugins (name, distribution, dotted.path, ./file.py); no:x; none,; all", comma=True),
     ] = []
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError where the options would open what they seem to close."""
+        if not all(key.strip() for key in self.api_key):
+            raise ConfigError(
+                "--api-key: an empty key protects nothing: give a key that is not empty (is a variable unset?),"
+                " or leave the option out to serve without keys"
+            )
+        check_origins(self.allowed_origins, credentials=self.allow_credentials)
 
 
 class NamedModel(msgspec.Struct, kw_only=True):

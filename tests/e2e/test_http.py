@@ -103,15 +103,31 @@ def test_request_ids(server: RunningServer, locked: RunningServer) -> None:
     assert httpx.get(f"{server.url}/nothing").headers["x-request-id"]
     assert httpx.post(url, json=BODY, headers={"X-Request-Id": "x" * 1000}).headers["x-request-id"] != "x" * 1000
     quiet = httpx.post(f"{locked.url}/v1/completions", json=BODY, headers={"x-api-key": KEY, "X-Request-Id": "q"})
-    assert "x-request-id" not in quiet.headers
+    assert quiet.headers["x-request-id"] not in ("", "q")
     assert quiet.json()["id"] == "cmpl-q"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/nothing", None, 404), ("DELETE", "/v1/completions", None, 405), ("POST", "/v1/completions", {}, 400),
+        ("POST", "/v1/completions", {"prompt": "x" * 30_000}, 413), ("HEAD", "/v1/models", None, 200),
+        ("POST", "/v1/completions", {**BODY, "stream": True}, 200), ("GET", "/health", None, 200),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_reply_has_an_id(locked: RunningServer, method: str, path: str, body: Any, status: int) -> None:
+    reply = httpx.request(method, f"{locked.url}{path}", json=body, headers={"x-api-key": KEY})
+    assert reply.status_code == status
+    assert len(reply.headers.get_list("x-request-id")) == 1
+    assert httpx.request(method, f"{locked.url}/v1/models").headers["x-request-id"]  # a 401
 
 
 def test_every_route_needs_the_key(locked: RunningServer) -> None:
     """Whatever route there is, of whichever plugin, and those that are not there either."""
     good = {"authorization": f"Bearer {KEY}"}
     paths = httpx.get(f"{locked.url}/openapi.json", headers=good).json()["paths"]
-    public = {("get", "/health"), ("get", "/ping"), ("post", "/ping"), ("get", "/docs")}
+    public = {("get", "/"), ("get", "/health"), ("get", "/ping"), ("post", "/ping"), ("get", "/docs")}
     tried = 0
     for path, methods in [*paths.items(), ("/nowhere", {"get": None, "post": None})]:
         for method in methods:
@@ -134,6 +150,10 @@ def test_every_route_needs_the_key(locked: RunningServer) -> None:
         ({"authorization": f"Basic {KEY}"}, 401), ({"authorization": "Bearer nope"}, 401),
         ({"authorization": "Bearer"}, 401), ({"authorization": KEY}, 401), ({"x-api-key": "nope"}, 401),
         ({"authorization": "Bearer \xe9"}, 401), ({}, 401),
+        ({"authorization": "Bearer EMPTY", "x-api-key": KEY}, 200),
+        ({"authorization": "Bearer x", "x-api-key": "y"}, 401),
+        ({"authorization": f"Bearer {KEY}", "x-api-key": "nope"}, 200),
+        ({"authorization": "Bearer", "x-api-key": ""}, 401),
     ],
     ids=str,
 )  # fmt: skip

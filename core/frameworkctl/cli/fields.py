@@ -25,6 +25,8 @@ class Field(msgspec.Struct, frozen=True):
     is_bool: bool
     is_size: bool
     comma: bool = False  # one argument with commas rather than several
+    json: bool = False  # a list may be written as JSON
+    blanks: bool = False  # an environment variable without entries is an empty entry, which the option refuses
 
     @property
     def flag(self) -> str:
@@ -58,14 +60,24 @@ def fields_of(struct: type[msgspec.Struct]) -> list[Field]:
         factory: Any = info.default_factory
         default = factory() if info.default is msgspec.NODEFAULT else info.default
         kind = {"is_list": _is(hint, list), "is_bool": _is(hint, bool), "is_size": _has_size(hint)}
-        where, comma = extra.get("group", "server"), bool(extra.get("comma"))
-        out.append(Field(info.name, hint, default, where, extra.get("help", ""), comma=comma, **kind))
+        kind |= {name: bool(extra.get(name)) for name in ("comma", "json", "blanks")}
+        out.append(Field(info.name, hint, default, extra.get("group", "server"), extra.get("help", ""), **kind))
     return out
 
 
 def plugin_field(spec: OptionSpec) -> Field:
     many, flag = _is(spec.type, list), _is(spec.type, bool)
     return Field(spec.name, spec.type, spec.default, "plugin", spec.help, is_list=many, is_bool=flag, is_size=False)
+
+
+def _json_list(field: Field, word: Any) -> list[Any]:
+    """Return the entries of ``word``, which is a JSON list or one entry. Raises ConfigError naming the flag."""
+    if not isinstance(word, str) or not word.lstrip().startswith("["):
+        return [word]
+    try:
+        return msgspec.json.decode(word, type=list[Any])
+    except msgspec.DecodeError as e:
+        raise ConfigError(f"{field.flag}: {word!r:.80} is not a JSON list: {e}") from None
 
 
 def convert(field: Field, value: Any) -> Any:
@@ -76,6 +88,8 @@ def convert(field: Field, value: Any) -> Any:
             value = int(float(match[1]) * _SUFFIX[match[2]])
     if field.is_list and isinstance(value, str):
         value = [value]
+    if field.json and isinstance(value, list):
+        value = [entry for word in value for entry in _json_list(field, word)]
     if isinstance(value, str) and _is(field.type, dict):
         try:
             value = msgspec.json.decode(value)

@@ -46,12 +46,18 @@ def plain_keys(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_environment(fields: Iterable[Field], environ: Mapping[str, str]) -> dict[str, Any]:
-    """``FRAMEWORKCTL_MAX_MODEL_LEN=8k``; lists are comma-separated."""
+    """``FRAMEWORKCTL_MAX_MODEL_LEN=8k``; lists are comma-separated, or JSON where the option takes that."""
     out: dict[str, Any] = {}
     for field in fields:
         raw = environ.get(ENV_PREFIX + field.name.upper())
-        if raw is not None:
-            out[field.name] = [w.strip() for w in raw.split(",") if w.strip()] if field.is_list else raw
+        if raw is None:
+            continue
+        if not field.is_list or (field.json and raw.lstrip().startswith("[")):
+            out[field.name] = raw
+        else:
+            words = [word.strip() for word in raw.split(",")]
+            blank = [""] if field.blanks else []  # of an option that refuses it rather than do without
+            out[field.name] = [word for word in words if word] or blank
     return out
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import cast
 
 from litestar import HttpMethod, Litestar, Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException
@@ -15,8 +17,10 @@ from ..errors import RequestError
 from ..interfaces.endpoint import Endpoint, Route
 from . import docs, openapi, wire
 from .auth import KeyRing
+from .cors import Cors
 from .gate import Gate
 from .handler import RouteHandler
+from .paths import KnownPaths
 from .service import Service
 from .sockets import socket_handler
 
@@ -28,23 +32,31 @@ _PARAMETER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 def build_app(service: Service) -> ASGIApp:
     """One handler per route, the generated documentation, and errors in the API's shape everywhere."""
     endpoints = [r.spec() for r in dict.fromkeys(service.host.registry.endpoints.values())]
-    endpoints = [*endpoints, docs.DocsEndpoint(lambda: openapi.document(endpoints))]
+    # Before the others, so that a plugin's page at / takes the place of ours.
+    endpoints = [docs.DocsEndpoint(lambda: openapi.document(endpoints)), *endpoints]
     pairs = [(endpoint, route) for endpoint in endpoints for route in endpoint.routes]
     http = [(e, r) for e, r in pairs if not r.websocket]
     sockets = [(e, r) for e, r in pairs if r.websocket]
+    by_path = _by_path(http, service)
     app = Litestar(
         [
-            *(_http_handler(path, methods) for path, methods in _by_path(http, service).items()),
+            *(_http_handler(path, methods) for path, methods in by_path.items()),
             *(socket_handler(e, r, service) for e, r in sockets),
         ],
         openapi_config=None,
-        exception_handlers={HTTPException: _http_error, Exception: _unexpected},
+        exception_handlers={
+            HTTPException: partial(_http_error, KnownPaths(r.path for _, r in http)),
+            Exception: _unexpected,
+        },
         logging_config=None,
     )
     return Gate(
         app,
         KeyRing(service.options.server.api_key),
-        public=frozenset((r.method, r.path) for _, r in http if r.public),
+        Cors(service.options.server),
+        public=frozenset(
+            (method, path) for path, routes in by_path.items() for method, h in routes.items() if h.public
+        ),
         websockets=frozenset(r.path for _, r in sockets),
         echo_ids=service.options.server.enable_request_id_headers,
     )
@@ -64,10 +76,14 @@ def _http_handler(path: str, methods: Mapping[str, RouteHandler]) -> ASGIRouteHa
 
     Its router finds no handler of that kind on a path with parameters; those take the way of ordinary handlers.
     """
-    allow = {"allow": ", ".join(sorted([*methods, "OPTIONS"]))}
+    head = ("HEAD",) if "GET" in methods and "HEAD" not in methods else ()
+    allow = {"allow": ", ".join(sorted([*methods, *head, "OPTIONS"]))}
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         method = str(scope.get("method"))
+        if method in head:  # like GET; the gate leaves the body out
+            method = "GET"
+            scope = cast("Scope", {**scope, "method": method})
         handler = methods.get(method)
         if handler is not None:
             await handler(scope, receive, send)
@@ -82,15 +98,15 @@ def _http_handler(path: str, methods: Mapping[str, RouteHandler]) -> ASGIRouteHa
 
     if "{" not in path:
         return ASGIRouteHandler(path, copy_scope=False)(respond)
-    return HTTPRouteHandler(path, http_method=[HttpMethod(m) for m in methods], status_code=200)(responder)
+    return HTTPRouteHandler(path, http_method=[HttpMethod(m) for m in (*methods, *head)], status_code=200)(responder)
 
 
-def _http_error(request: Request, exc: HTTPException) -> Response:  # type: ignore[type-arg]
+def _http_error(known_paths: KnownPaths, request: Request, exc: HTTPException) -> Response:  # type: ignore[type-arg]
     """Litestar's own refusals (no such path, wrong method) in our shape."""
     status = exc.status_code
     what = f"{request.method} {request.url.path!r:.120}"
     known = {
-        404: (f"There is nothing at {what}.", "not_found"),
+        404: (f"There is nothing at {what}{known_paths.hint(request.url.path)}", "not_found"),
         405: (f"The method of {what} is not allowed.", "method_not_allowed"),
     }
     message, code = known.get(status, (str(exc.detail)[:200], "http_error"))

@@ -10,7 +10,10 @@ from ..errors import RequestError
 
 
 class KeyRing:
-    """Accepts ``Authorization: Bearer KEY`` and ``x-api-key: KEY``. Without keys everything is open."""
+    """Accepts ``Authorization: Bearer KEY`` and ``x-api-key: KEY``: of two that come together one valid key is enough.
+
+    Without keys everything is open. ``ServerOptions`` refuses empty ones.
+    """
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._digests = [hashlib.sha256(k.encode()).digest() for k in keys]
@@ -20,9 +23,9 @@ class KeyRing:
         if not self._digests:
             return
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        key = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-        matches = [hmac.compare_digest(digest, known) for known in self._digests]
+        given = (token.strip() if scheme.lower() == "bearer" else "", headers.get("x-api-key", ""))
+        digests = [hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest() for key in given]
+        matches = [hmac.compare_digest(digest, known) for digest in digests for known in self._digests]
         if not any(matches):
             raise RequestError(
                 "A valid API key is needed: send it as 'Authorization: Bearer KEY'.",

@@ -1,4 +1,4 @@
-"""``/docs`` and ``/openapi.json``: the API as a page that loads nothing from outside."""
+"""``/``, ``/docs`` and ``/openapi.json``: the API as a page that loads nothing from outside."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class DocsEndpoint(Endpoint):
     family: ClassVar[str] = "docs"
     routes: ClassVar[tuple[Route, ...]] = (
         # A browser cannot send a key for a page; the page is the same for every server, and asks for the key itself.
+        Route(method="GET", path="/", public=True, summary="Where to go from here; a browser is sent to /docs"),
         Route(method="GET", path="/docs", public=True, summary="This API as a page"),
         Route(method="GET", path="/openapi.json", summary="This API as an OpenAPI document"),
     )
@@ -32,6 +33,8 @@ class DocsEndpoint(Endpoint):
         return resources.files(__package__).joinpath("docs.html").read_bytes()
 
     async def handle(self, call: Call, engine: EngineScope) -> Reply:
+        if call.path == "/":
+            return _pointer(call)
         if call.path == "/openapi.json":
             return Reply(body=self._document)
         return Reply(
@@ -42,3 +45,11 @@ class DocsEndpoint(Endpoint):
                 " connect-src 'self'; base-uri 'none'; form-action 'none'"
             },
         )
+
+
+def _pointer(call: Call) -> Reply:
+    """Return the paths to begin with; to a browser, the way to the page. The paths are relative, as for a proxy."""
+    if "text/html" in call.headers.get("accept", ""):
+        return Reply(body=b"", status=307, headers={"location": "docs"}, media_type="text/html; charset=utf-8")
+    paths = {"docs": "/docs", "openapi": "/openapi.json", "models": "/v1/models", "health": "/health"}
+    return Reply(body={"name": "frameworkctl", **paths})

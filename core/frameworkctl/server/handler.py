@@ -53,6 +53,7 @@ class RouteHandler:
 
     def __init__(self, endpoint: Endpoint, route: Route, service: Service) -> None:
         self.endpoint, self.route, self.service = endpoint, route, service
+        self.public = route.public
         self.limit = route.max_body or service.options.server.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,11 +133,21 @@ class RouteHandler:
         else:
             await self._stream(reply, reply.stream, headers, send, outcome)
 
+    async def _first(self, stream: AsyncIterator[Payload]) -> Payload | None:
+        """Return the first payload, None for an empty stream. Raises RequestError, which names a plugin at fault."""
+        try:
+            return await anext(stream, None)
+        except RequestError:
+            raise
+        except Exception as e:
+            log.exception("a stream failed before its first event")
+            raise plugin_error(self.service.host, e) from e
+
     async def _stream(
         self, reply: Reply, stream: AsyncIterator[Payload], headers: dict[str, str], send: Send, outcome: _Outcome
     ) -> None:
         """Server-sent events. What fails before the first one is an ordinary error; later it is an event."""
-        first = await anext(stream, None)
+        first = await self._first(stream)
         await wire.send_start(send, reply.status, {**wire.SSE_HEADERS, **headers})
         try:
             if first is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -218,3 +219,43 @@ def test_flags_and_environment_say_the_same(values: dict[str, int]) -> None:
     argv: list[Any] = [w for k, v in values.items() for w in ("--" + k.replace("_", "-"), str(v))]
     env = {"FRAMEWORKCTL_" + k.upper(): str(v) for k, v in values.items()}
     assert load_options(["m", *argv], (), {}) == load_options(["m"], (), env)
+
+
+@pytest.mark.parametrize("argv", [["--api-key", ""], ["--api-key", "k", ""], ["--api-key", " \t"], ["--api-key=", "k"]])
+def test_an_empty_key_is_refused(argv: list[str]) -> None:
+    with pytest.raises(ConfigError, match="--api-key: an empty key protects nothing"):
+        load(*argv)
+
+
+@pytest.mark.parametrize("raw", ["", " ", ",", " , "])
+def test_an_empty_key_of_the_environment_is_refused(raw: str) -> None:
+    with pytest.raises(ConfigError, match="--api-key"):
+        load(env={"FRAMEWORKCTL_API_KEY": raw})
+
+
+@pytest.mark.parametrize("text", ['""', '[""]', '["k", " "]'])
+def test_an_empty_key_of_the_file_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(f"api_key: {text}\n")
+    with pytest.raises(ConfigError, match="--api-key"):
+        load("--config", str(path))
+
+
+def test_origins_as_json_or_words() -> None:
+    wanted = ["http://a:1", "https://b"]
+    assert load("--allowed-origins", '["http://a:1", "https://b"]').server.allowed_origins == wanted
+    assert load("--allowed-origins", "http://a:1", "https://b").server.allowed_origins == wanted
+    assert load(env={"FRAMEWORKCTL_ALLOWED_ORIGINS": '["http://a:1","https://b"]'}).server.allowed_origins == wanted
+    assert load(env={"FRAMEWORKCTL_ALLOWED_ORIGINS": "http://a:1, https://b"}).server.allowed_origins == wanted
+    assert load("--allowed-origins", "[]").server.allowed_origins == []
+    assert load().server.allowed_origins is None
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["--allowed-origins", "example.com"], ["--allowed-origins", "http://a/"], ["--allowed-origins", "[1]"],
+     ["--allowed-origins", '["*"'], ["--allow-credentials"], ["--allow-credentials", "--allowed-origins", '["*"]']],
+)  # fmt: skip
+def test_origins_that_cannot_be_meant(argv: list[str]) -> None:
+    with pytest.raises(ConfigError, match="--allow"):
+        load(*argv)
