@@ -123,7 +123,7 @@ def limits() -> dict[str, str]:
         "prompt_logprobs": f"{logprobs}; not with `stream`",
         "request_id": f"1 to {field_checks.MAX_REQUEST_ID} printable ASCII characters; `X-Request-Id` wins",
         "seed": "64 bits",
-        "stop": f"at most {params.MAX_STOP_STRINGS} strings, none empty",
+        "stop": f"at most {params.MAX_STOP_STRINGS} strings, {params.MAX_STOP_CHARACTERS} characters; none empty",
         "stop_token_ids": "in the vocabulary",
         "stream_interval": "at least 1",
         "stream_options": "only with `stream`",

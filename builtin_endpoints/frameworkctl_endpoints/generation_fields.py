@@ -13,8 +13,9 @@ from .structured_output import ResponseFormat, StructuredOutputs, constraint_of
 class StreamOptions(msgspec.Struct):
     """``stream_options`` of a request."""
 
-    include_usage: bool = False
-    continuous_usage_stats: bool = False
+    include_usage: bool | None = None
+    continuous_usage_stats: bool | None = None
+    include_obfuscation: bool | None = None  # accepted and without effect: it is padding
 
 
 class GenerationFields(msgspec.Struct, kw_only=True):
@@ -96,7 +97,7 @@ class GenerationFields(msgspec.Struct, kw_only=True):
 
 IGNORED = (
     "audio", "metadata", "prediction", "prompt_cache_key", "safety_identifier", "service_tier", "session_id", "store",
-    "user", "verbosity", "web_search_options",
+    "user", "verbosity", "web_search_options", "prompt_cache_options", "prompt_cache_retention",
 )  # fmt: skip
 UNSUPPORTED = (
     "beam_width", "ec_transfer_params", "kv_transfer_params", "repetition_detection", "routed_experts_prompt_start",
@@ -104,7 +105,8 @@ UNSUPPORTED = (
 )  # fmt: skip
 # Values that ask for nothing, so that a client which always sends the field is served.
 HARMLESS: Mapping[str, tuple[Any, ...]] = {
-    "tool_choice": ("none",),
+    "function_call": ("none", "auto"),
+    "modalities": (["text"],),
     "best_of": (1,),
     "reasoning_effort": (),
     "routed_experts_prompt_start": (0,),

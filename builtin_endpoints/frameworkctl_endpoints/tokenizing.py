@@ -34,8 +34,8 @@ class TokenizeRequest(msgspec.Struct, kw_only=True):
     """The body of ``POST /tokenize``: ``prompt`` or ``messages``."""
 
     model: str | None = None
-    prompt: str | msgspec.UnsetType = msgspec.UNSET
-    messages: list[Any] | msgspec.UnsetType = msgspec.UNSET
+    prompt: str | None = None
+    messages: list[Any] | None = None
     add_special_tokens: bool | None = None
     return_token_strs: bool | None = None
     add_generation_prompt: bool | None = None
@@ -112,7 +112,7 @@ class TokenizingEndpoint(Endpoint):
 
 
 def _check(request: TokenizeRequest) -> None:
-    if (request.prompt is msgspec.UNSET) == (request.messages is msgspec.UNSET):
+    if (request.prompt is None) == (request.messages is None):
         raise bad("prompt", "Send either prompt (a text) or messages (a conversation).")
     for name in UNSUPPORTED:
         if asks_for_something(name, getattr(request, name)):

@@ -11,7 +11,8 @@ import msgspec
 from .errors import bad
 
 MAX_N = 16384
-MAX_STOP_STRINGS = 4
+MAX_STOP_STRINGS = 64
+MAX_STOP_CHARACTERS = 1 << 14  # of all stop strings
 MAX_BAD_WORDS = 128  # token sequences; each word is one or two
 MAX_BAD_WORD_TOKENS = 1024
 MAX_LOGPROB_TOKEN_IDS = 128
@@ -117,6 +118,8 @@ def validate(
             raise bad(name, f"{name} must be a number{limit} (or -1 for all, where all are allowed), got {asked}.")
     if len(p.stop) > MAX_STOP_STRINGS:
         raise bad("stop", f"At most {MAX_STOP_STRINGS} stop strings are possible, got {len(p.stop)}.")
+    if sum(map(len, p.stop)) > MAX_STOP_CHARACTERS:
+        raise bad("stop", f"stop strings may have at most {MAX_STOP_CHARACTERS} characters in all.")
     if "" in p.stop:
         raise bad("stop", "stop must not contain an empty string.")
     _validate_ids("stop_token_ids", p.stop_token_ids, vocab_size)

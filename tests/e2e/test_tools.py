@@ -120,7 +120,7 @@ def test_without_reasoning_there_is_none(demo: RunningServer) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"tools": []}, "tools"),
+        ({"tools": [], "tool_choice": "required"}, "tool_choice"),
         ({"tools": [{"type": "gadget", "function": {"name": "f"}}]}, "tools[0].type"),
         ({"tools": None, "tool_choice": "auto"}, "tool_choice"),
         ({"tool_choice": "sometimes"}, "tool_choice"),

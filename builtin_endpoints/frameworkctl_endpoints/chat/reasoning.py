@@ -19,7 +19,7 @@ class ReasoningRequest(Protocol):
     @property
     def reasoning_effort(self) -> Effort | None: ...
     @property
-    def include_reasoning(self) -> bool: ...
+    def include_reasoning(self) -> bool | None: ...
     @property
     def chat_template_kwargs(self) -> Any: ...
 
@@ -54,7 +54,7 @@ def make_answer(request: ReasoningRequest, use: ToolUse, prompt: Prompt, model: 
         reasoning,
         None if tools is None else call.guard.tool_parser(tools),
         parallel=use.parallel,
-        show_reasoning=request.include_reasoning,
+        show_reasoning=request.include_reasoning is not False,
     )
 
 

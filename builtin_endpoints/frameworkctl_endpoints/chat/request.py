@@ -9,7 +9,7 @@ from .reasoning import Effort
 from .tools import ToolField
 
 CHAT_UNSUPPORTED = (
-    *UNSUPPORTED, "function_call", "functions", "mm_processor_kwargs", "modalities", )  # fmt: skip
+    *UNSUPPORTED, "function_call", "functions", "mm_processor_kwargs", "modalities", "moderation", )  # fmt: skip
 
 
 class ChatRequest(GenerationFields, kw_only=True):
@@ -28,11 +28,13 @@ class ChatRequest(GenerationFields, kw_only=True):
     tool_choice: Any = None
     parallel_tool_calls: bool | None = None
     reasoning_effort: Effort | None = None
-    include_reasoning: bool = True
+    include_reasoning: bool | None = None
 
     audio: Any = None
     prediction: Any = None
     prompt_cache_key: Any = None
+    prompt_cache_options: Any = None
+    prompt_cache_retention: Any = None
     safety_identifier: Any = None
     verbosity: Any = None
     web_search_options: Any = None
@@ -45,6 +47,7 @@ class ChatRequest(GenerationFields, kw_only=True):
     functions: Any = None
     mm_processor_kwargs: Any = None
     modalities: Any = None
+    moderation: Any = None
 
     @property
     def begins_reply(self) -> bool:

@@ -27,7 +27,7 @@ class ToolField(msgspec.Struct):
     """One of a request's ``tools``."""
 
     function: FunctionField
-    type: Literal["function"] = "function"
+    type: Literal["function"] | None = "function"
 
 
 class ToolRequest(Protocol):
@@ -92,8 +92,8 @@ def tool_use(request: ToolRequest) -> ToolUse:
     Raises:
         RequestError: 400 naming the field.
     """
-    if request.tools is not None and not 0 < len(request.tools) <= MAX_TOOLS:
-        raise bad("tools", f"tools must hold 1 to {MAX_TOOLS} tools, or be left out.")
+    if len(request.tools or ()) > MAX_TOOLS:
+        raise bad("tools", f"tools must hold at most {MAX_TOOLS} tools.")
     tools = tuple(tool.function for tool in request.tools or ())
     nameless = next((i for i, function in enumerate(tools) if not function.name), None)
     if nameless is not None:
@@ -102,10 +102,12 @@ def tool_use(request: ToolRequest) -> ToolUse:
     choice, parallel = request.tool_choice, request.parallel_tool_calls is not False
     if choice is None:
         return ToolUse("auto" if tools else "none", tools, None, parallel)
-    if choice == "none":
+    if choice == "none" or (choice == "auto" and not tools):
         return ToolUse("none", tools, None, parallel)
     if not tools:
         raise bad("tool_choice", "tool_choice needs tools.")
+    if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
+        return _allowed(choice.get("allowed_tools"), tools, parallel)
     if choice == "auto":
         return ToolUse("auto", tools, None, parallel)
     if choice == "required":
@@ -118,6 +120,25 @@ def call_constraint(use: ToolUse, model: ServedModel) -> Constraint | None:
     if use.choice == "named":
         return forced_call(use.demanded[0], model)
     return forced_calls(use.demanded, model, parallel=use.parallel) if use.choice == "required" else None
+
+
+def _allowed(given: Any, tools: tuple[FunctionField, ...], parallel: bool) -> ToolUse:
+    """Return the use of those tools only that ``allowed_tools`` names; the model is not shown the others."""
+    path = "tool_choice.allowed_tools"
+    if not isinstance(given, dict) or given.get("mode") not in ("auto", "required"):
+        raise bad(f"{path}.mode", f'{path} must be an object with mode "auto" or "required", and tools.')
+    listed = given.get("tools")
+    if not isinstance(listed, list) or not listed:
+        raise bad(f"{path}.tools", f"{path}.tools must be a list of at least one of tools.")
+    known, names = {tool.name for tool in tools}, set[str]()
+    for i, entry in enumerate(listed):
+        function = entry.get("function", entry) if isinstance(entry, dict) else None
+        name = function.get("name") if isinstance(function, dict) else None
+        if not isinstance(name, str) or name not in known:
+            raise bad(f"{path}.tools[{i}]", f"{path}.tools[{i}] must name one of tools.")
+        names.add(name)
+    choice: Choice = "required" if given["mode"] == "required" else "auto"
+    return ToolUse(choice, tuple(tool for tool in tools if tool.name in names), None, parallel)
 
 
 def _named(choice: Any, tools: tuple[FunctionField, ...]) -> str:

@@ -93,8 +93,8 @@ class CompletionsEndpoint(Endpoint):
         if not isinstance(prompt, str) and not (isinstance(prompt, list) and all(type(x) is int for x in prompt)):
             raise bad(path, f"{path} must be a text or a list of token ids.", "invalid_type")
         return model.encode_prompt(
-            prompt, add_special_tokens=request.add_special_tokens, param=path, truncate=request.truncate_prompt_tokens,
-            truncation_side=request.truncation_side,
+            prompt, add_special_tokens=request.add_special_tokens is not False, param=path,
+            truncate=request.truncate_prompt_tokens, truncation_side=request.truncation_side,
         )  # fmt: skip
 
     def format(self, request: CompletionRequest, work: Work, model: ServedModel, call: Call) -> Formatter:

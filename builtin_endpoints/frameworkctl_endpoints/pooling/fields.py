@@ -82,6 +82,8 @@ def dimensions_of(dimensions: int | None, model: ServedModel, param: str = "dime
     info = info_of(model)
     if dimensions is None:
         return info.dimensions
+    if dimensions == info.size:  # of the whole vector nothing is cut
+        return None if info.matryoshka is None else dimensions
     if info.matryoshka is None:
         raise bad(param, f"{model.name!r} was not trained for shorter embeddings: leave {param} out.")
     if info.matryoshka and dimensions not in info.matryoshka:

@@ -98,6 +98,11 @@ def conversations(request: InputFields) -> list[Conversation] | None:
         if kinds <= {int}:
             return None
     elif kinds == {dict}:
+        nameless = next((i for i, message in enumerate(given) if "role" not in message), None)
+        if nameless is not None:
+            raise bad(
+                f"{param}[{nameless}]", f"{param}[{nameless}] is an object without a role: {param} must be {FORMS}."
+            )
         return [given]
     elif kinds in ({str}, {int}):
         return None

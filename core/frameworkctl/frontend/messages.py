@@ -48,8 +48,6 @@ def _prepare(message: Any, path: str, content_format: ContentFormat, embeds: Emb
     if not isinstance(role, str):
         raise bad(f"{path}.role", f"{path}.role must be a string such as 'user'.")
     out: dict[str, Any] = {"role": role}
-    if role != "assistant" and message.get("content", "") is None:
-        raise bad(f"{path}.content", f"{path}.content must not be null: only an assistant may say nothing.")
     parts = _parts(message.get("content"), f"{path}.content", embeds)
     if content_format == "openai" and role != "tool":
         out["content"] = [{"type": "text", "text": text} for text in parts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from .endpoint import Call
 
 _WHERE = re.compile(r"^(?P<what>.*?) - at `(?:key in )?\$(?P<path>.*)`$", re.DOTALL)
+MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 MAX_DEPTH_MESSAGE = "The body is nested too deeply."
 
 
@@ -31,6 +33,12 @@ def decode_body(call: Call) -> Any:
     """
     if call.route.request is None:
         return None
+    encoding = call.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise RequestError(
+            f"Bodies with content-encoding {encoding!r:.80} are not read: send the JSON as it is.",
+            status=415, code="unsupported_content_encoding",
+        )  # fmt: skip
     content_type = call.headers.get("content-type", "application/json").split(";", 1)[0].strip().lower()
     if content_type != "application/json":
         raise RequestError(
@@ -43,6 +51,10 @@ def decode_json(body: bytes, type_: Any) -> Any:
     """``body`` as ``type_``; raises RequestError as ``decode_body`` does."""
     if not body.strip():
         raise RequestError("The body is empty: send a JSON object.", code="invalid_json")
+    if body.startswith(MARKS):
+        raise RequestError(
+            "The body begins with a byte order mark (BOM): send JSON in UTF-8 without one.", code="invalid_json"
+        )
     try:
         return decoder_for(type_).decode(body)
     except msgspec.ValidationError as e:

@@ -202,9 +202,9 @@ class LocalModel:
             chat_template, template_kwargs, trusted=bool(self.settings.trust_request_chat_template)
         )
         if template is None and own is None:
+            instead = "send texts" if self.info.pooling is not None else "use completions"
             raise RequestError(
-                f"The model {self.name!r} has no chat template: start the server with --chat-template,"
-                " or use completions.",
+                f"The model {self.name!r} has no chat template: start the server with --chat-template, or {instead}.",
                 code="no_chat_template",
             )
         if not messages:

@@ -13,7 +13,7 @@ from frameworkctl import SamplingParams
     [
         ({"temperature": 2.5}, "temperature"), ({"temperature": float("nan")}, "temperature"), ({"top_p": 0}, "top_p"),
         ({"top_k": -2}, "top_k"), ({"n": 0}, "n"), ({"n": 2, "temperature": 0}, "n"), ({"n": "two"}, "n"),
-        ({"max_tokens": 0}, "max_tokens"), ({"min_tokens": 20}, "min_tokens"), ({"stop": ["a"] * 5}, "stop"),
+        ({"max_tokens": 0}, "max_tokens"), ({"min_tokens": 20}, "min_tokens"), ({"stop": ["a"] * 65}, "stop"),
         ({"stop": [""]}, "stop"), ({"stop": 7}, "stop"), ({"seed": 1 << 70}, "seed"), ({"logprobs": -3}, "logprobs"),
         ({"stop_token_ids": [-1]}, "stop_token_ids"),
     ],
