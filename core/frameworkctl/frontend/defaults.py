@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import msgspec
 
 from ..errors import ConfigError
+from ..params import RANGES
+
+log = logging.getLogger("frameworkctl.frontend")
 
 # A value that equals the library's own default says nothing about the model.
 LIBRARY_DEFAULTS: dict[str, Any] = {
@@ -56,22 +60,38 @@ def load_defaults(checkpoint: Mapping[str, Any], source: str, override: Mapping[
             values[name] = None if value is None else msgspec.convert(value, _TYPES[name], strict=False)
         except msgspec.ValidationError as e:
             raise ConfigError(f"--override-generation-config: {name}: {e}") from None
+        if problem := _out_of_range(name, values[name]):
+            raise ConfigError(f"--override-generation-config: {problem}")
     cap = values.get("max_new_tokens") if own or "max_new_tokens" in override else None
     return SamplingDefaults(**{k: v for k, v in values.items() if v is not None}, cap=cap)
 
 
 def _known(generation_config: Mapping[str, Any]) -> dict[str, Any]:
-    """Only keys that differ from the library's defaults count; values of a wrong type are passed over."""
+    """Only keys that differ from the library's defaults count; values that cannot be served are passed over."""
     values = {}
     for name, type_ in _TYPES.items():
         value = generation_config.get(name)
         if value is None or value == LIBRARY_DEFAULTS.get(name):
             continue
         try:
-            values[name] = msgspec.convert(value, type_, strict=False)
+            converted = msgspec.convert(value, type_, strict=False)
         except msgspec.ValidationError:
             continue
+        if problem := _out_of_range(name, converted):
+            log.warning("generation_config.json: %s; it is passed over", problem)
+            continue
+        values[name] = converted
     return values
+
+
+def _out_of_range(name: str, value: float | None) -> str | None:
+    """Return what is wrong with a default that no request could be served with; None where nothing is."""
+    if value is None or (name == "top_k" and value == -1):
+        return None
+    if name in RANGES:
+        return None if value in RANGES[name] else f"{name} must be {RANGES[name]}, got {value}"
+    least = 1 if name == "max_new_tokens" else 0
+    return None if least <= value < 2**31 else f"{name} must be in [{least}, {2**31 - 1}], got {value}"
 
 
 def _read(folder: Path) -> dict[str, Any]:

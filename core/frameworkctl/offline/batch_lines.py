@@ -55,7 +55,13 @@ class _Stream(msgspec.Struct):
     stream: Any = None
 
 
-_request = msgspec.json.Decoder(BatchRequest)
+class _Line(BatchRequest):
+    """A line as it is read: a custom_id may be a number, which is answered as a text."""
+
+    custom_id: str | int | float  # type: ignore[assignment]
+
+
+_request = msgspec.json.Decoder(_Line)
 _name = msgspec.json.Decoder(_Name)
 _stream = msgspec.json.Decoder(_Stream)
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
@@ -64,9 +70,10 @@ _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 def read_request(line: bytes) -> BatchRequest:
     """Raises RequestError naming what is wrong with the line."""
     try:
-        request = _request.decode(line)
+        read = _request.decode(line)
     except _UNREADABLE as e:
         raise RequestError(f"This line is no batch request: {e}", code="invalid_line") from None
+    request = BatchRequest(_text(read.custom_id), read.url, read.body, read.method)
     if not request.custom_id:
         raise RequestError("custom_id must not be empty.", param="custom_id", code="invalid_line")
     if request.method != "POST":
@@ -83,7 +90,13 @@ def name_of(line: bytes) -> str | None:
         name = _name.decode(line).custom_id
     except _UNREADABLE:
         return None
-    return name if isinstance(name, str) and name else None
+    named = isinstance(name, (str, int, float)) and not isinstance(name, bool)
+    return (_text(name) or None) if named else None
+
+
+def _text(name: Any) -> str:
+    """Return a custom_id as it is answered: a number as JSON writes it."""
+    return name if isinstance(name, str) else msgspec.json.encode(name).decode()
 
 
 def refuse_stream(body: bytes) -> None:

@@ -12,6 +12,7 @@ from ..suggestions import did_you_mean
 from .discovery import BACKENDS, CHECKPOINTS, ENDPOINTS, MODELS, PLUGINS, Candidate, normalize
 
 ESSENTIAL = frozenset({(ENDPOINTS, "service"), (PLUGINS, "commands"), (PLUGINS, "policies"), (PLUGINS, "poolers")})
+KEPT_BY_NONE = ESSENTIAL | {(PLUGINS, "llguidance")}  # the default of --structured-output, which another may replace
 ON_WHEN_INSTALLED = frozenset({MODELS, BACKENDS, CHECKPOINTS})
 
 
@@ -39,9 +40,13 @@ def is_essential(candidate: Candidate) -> bool:
     """What no selection takes away: health and version routes, commands, the default policy, native models,
     backends.
     """
+    return _is_among(candidate, ESSENTIAL)
+
+
+def _is_among(candidate: Candidate, kept: frozenset[tuple[str, str]]) -> bool:
     if not candidate.builtin:
         return False
-    return candidate.group in (MODELS, BACKENDS) or any((candidate.group, n) in ESSENTIAL for n in candidate.names)
+    return candidate.group in (MODELS, BACKENDS) or any((candidate.group, n) in kept for n in candidate.names)
 
 
 def select(candidates: Sequence[Candidate], words: Sequence[str]) -> Selection:
@@ -57,7 +62,7 @@ def select(candidates: Sequence[Candidate], words: Sequence[str]) -> Selection:
         if word == "none":
             if position:
                 raise ConfigError("--plugins: 'none' must come first")
-            on = {c: None for c in candidates if is_essential(c)}
+            on = {c: None for c in candidates if _is_among(c, KEPT_BY_NONE)}
         elif word == "all":
             on.update(dict.fromkeys(candidates))
         elif word.startswith("no:"):

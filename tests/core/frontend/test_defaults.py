@@ -28,9 +28,20 @@ def test_what_the_operator_says_wins() -> None:
     assert load_defaults(OWN, "auto", {"temperature": None}).temperature == 1.0
 
 
+def test_what_no_request_could_be_served_with_is_passed_over() -> None:
+    """Of a checkpoint: nobody who starts a server can do something about it."""
+    assert load_defaults({"temperature": 9, "repetition_penalty": 0, "top_p": 0.5}, "auto", {}) == SamplingDefaults(
+        top_p=0.5
+    )
+    assert load_defaults({}, "auto", {"top_k": -1}).top_k == -1
+
+
 @pytest.mark.parametrize(("source", "override", "match"), [
     ("/nowhere", {}, "generation-config: cannot read /nowhere"), ("auto", {"temprature": 1}, "'temprature' is not one"),
     ("auto", {"top_k": "many"}, "top_k: Expected"), ("auto", {"cap": 3}, "'cap' is not one"),
+    ("auto", {"temperature": 9}, "override-generation-config: temperature must be in"), ("auto", {"top_p": 0}, "top_p"),
+    ("auto", {"max_new_tokens": 0}, "max_new_tokens"), ("auto", {"top_k": -2}, "top_k"),
+    ("auto", {"repetition_penalty": 0}, "repetition_penalty"), ("auto", {"temperature": "nan"}, "temperature"),
 ])  # fmt: skip
 def test_mistakes(source: str, override: dict[str, object], match: str) -> None:
     with pytest.raises(ConfigError, match=match):

@@ -72,7 +72,7 @@ def test_what_stands_for_a_line_that_has_no_name(tmp_path: Path) -> None:
     ("text", "param", "name"),
     [
         ("{", None, None), ("[1]", None, None), ('{"custom_id": "a"}', None, "a"), ("\udc80", None, None),
-        ('{"custom_id": 5, "url": "/x", "body": {}}', None, None),
+        ('{"custom_id": true, "url": "/x", "body": {}}', None, None), ('{"custom_id": 5}', None, "5"),
         ('{"custom_id": "", "url": "/x", "body": {}}', "custom_id", None),
         ('{"custom_id": "a", "url": "/x", "body": {}, "method": "GET"}', "method", "a"),
         ('{"custom_id": "a", "url": "http://host/x", "body": {}}', "url", "a"),
@@ -86,6 +86,13 @@ def test_lines_that_are_no_requests(text: str, param: str | None, name: str | No
     assert caught.value.param == param
     assert caught.value.status == 400
     assert name_of(raw) == name
+
+
+@pytest.mark.parametrize(("number", "text"), [("7", "7"), ("0", "0"), ("1.5", "1.5"), ("-18446744073709551616", None)])
+def test_a_number_is_a_name(number: str, text: str | None) -> None:
+    line = f'{{"custom_id": {number}, "url": "/x", "body": {{}}}}'.encode()
+    assert read_request(line).custom_id == name_of(line)
+    assert name_of(line) in (text, number, "-1.8446744073709552e19")
 
 
 def test_streams_are_refused() -> None:
