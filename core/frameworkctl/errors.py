@@ -18,13 +18,25 @@ TYPE_BY_STATUS = {
 }
 
 
+MAX_MESSAGE = 2000  # characters of what a client is told: a value that it sent is not sent back whole
+MAX_PARAM = 200
+
+
+def clipped(text: str, most: int) -> str:
+    """Return ``text`` with its middle left out where it has more than about ``most`` characters."""
+    if len(text) <= most:
+        return text
+    head, tail = most * 3 // 4, most // 4
+    return f"{text[:head]} ... ({len(text) - head - tail} characters left out) ... {text[-tail:]}"
+
+
 class RequestError(Exception):
     """A request that cannot be served, and why, in words for the client.
 
     ``status`` is the HTTP status (400 unless said), ``param`` the path of the offending field
     (``messages[0].content``),
-    ``code`` a short word that programs can switch on. Anything a plugin raises of this type reaches the client as it
-    is.
+    ``code`` a short word that programs can switch on. Anything a plugin raises of this type reaches the client, with
+    the middle of a message left out that has more than ``MAX_MESSAGE`` characters.
     """
 
     def __init__(
@@ -37,9 +49,10 @@ class RequestError(Exception):
         type: str | None = None,  # the wire name of the field
         headers: dict[str, str] | None = None,
     ) -> None:
+        message = clipped(message, MAX_MESSAGE)
         super().__init__(message)
         self.message = message
-        self.param = param
+        self.param = None if param is None else clipped(param, MAX_PARAM)
         self.code = code
         self.status = status
         self.type = type or TYPE_BY_STATUS.get(status, "server_error" if status >= 500 else "invalid_request_error")

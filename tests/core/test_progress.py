@@ -55,7 +55,8 @@ def test_a_bar_fits_in_its_line(screen: Screen, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_log_lines_take_the_place_of_a_bar(screen: Screen) -> None:
-    handler = logs._Handler(screen)
+    handler = logging.StreamHandler(screen)
+    handler.setFormatter(logs.LineFormatter(prefix=logs._CLEAR))
     Progress(log, "loading a").update(1, 2)
     handler.handle(log.makeRecord("n", logging.INFO, __file__, 1, "hello", (), None))
     assert screen.getvalue().endswith("\r\x1b[Khello\n")

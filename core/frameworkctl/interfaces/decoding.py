@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..errors import RequestError
+from ..errors import RequestError, clipped
 
 if TYPE_CHECKING:
     from .endpoint import Call
 
 _WHERE = re.compile(r"^(?P<what>.*?) - at `(?:key in )?\$(?P<path>.*)`$", re.DOTALL)
+MAX_SAID = 1000  # characters of what the decoder says, which repeats a value of an enumeration whole
 MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 MAX_DEPTH_MESSAGE = "The body is nested too deeply."
 
@@ -58,7 +59,7 @@ def decode_json(body: bytes, type_: Any) -> Any:
     try:
         return decoder_for(type_).decode(body)
     except msgspec.ValidationError as e:
-        message, param = locate(str(e))
+        message, param = locate(clipped(str(e), MAX_SAID))
         raise RequestError(message, param=param, code="invalid_type") from None
     except msgspec.DecodeError as e:
         raise RequestError(f"The body is not valid JSON: {e}", code="invalid_json") from None
