@@ -1,0 +1,36 @@
+"""``tool_choice`` of type ``allowed_tools``: only those may be called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from frameworkctl.errors import RequestError
+from frameworkctl_endpoints.chat.request import ChatRequest
+from frameworkctl_endpoints.chat.tools import tool_use
+
+TOOLS = [{"type": "function", "function": {"name": name}} for name in "abc"]
+
+
+def use_of(mode: Any, tools: Any) -> Any:
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+    return tool_use(msgspec.convert({"messages": [], "tools": TOOLS, "tool_choice": choice}, ChatRequest))
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_only_those_are_left(mode: str) -> None:
+    use = use_of(mode, [TOOLS[2], {"type": "function", "name": "a"}])
+    assert use.choice == mode
+    assert [tool.name for tool in use.tools] == [tool.name for tool in use.demanded] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "tools"),
+    [("none", [TOOLS[0]]), (None, [TOOLS[0]]), ("auto", []), ("auto", None), ("auto", ["a"]), ("auto", [{"name": []}]),
+     ("required", [{"function": {"name": "z"}}]), ([], [TOOLS[0]])],
+)  # fmt: skip
+def test_what_names_none(mode: Any, tools: Any) -> None:
+    with pytest.raises(RequestError) as caught:
+        use_of(mode, tools)
+    assert (caught.value.param or "").startswith("tool_choice.allowed_tools")
