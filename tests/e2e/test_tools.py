@@ -122,7 +122,7 @@ def test_without_reasoning_there_is_none(demo: RunningServer) -> None:
     [
         ({"tools": [], "tool_choice": "required"}, "tool_choice"),
         ({"tools": [{"type": "gadget", "function": {"name": "f"}}]}, "tools[0].type"),
-        ({"tools": None, "tool_choice": "auto"}, "tool_choice"),
+        ({"tools": None, "tool_choice": "required"}, "tool_choice"),
         ({"tool_choice": "sometimes"}, "tool_choice"),
         ({"tool_choice": {"type": "function", "function": {"name": "zzz"}}}, "tool_choice"),
         ({"tool_choice": {"type": "function", "function": {}}}, "tool_choice.function.name"),
