@@ -25,6 +25,7 @@ from frameworkctl.interfaces import (
 )
 
 from .field_checks import asks_for_something
+from .message_fields import Messages
 
 INFO_OPTION = "enable_tokenizer_info_endpoint"
 UNSUPPORTED = ("media_io_kwargs", "mm_processor_kwargs")
@@ -35,7 +36,7 @@ class TokenizeRequest(msgspec.Struct, kw_only=True):
 
     model: str | None = None
     prompt: str | None = None
-    messages: list[Any] | None = None
+    messages: Messages | None = None
     add_special_tokens: bool | None = None
     return_token_strs: bool | None = None
     add_generation_prompt: bool | None = None

@@ -94,6 +94,27 @@ def test_unknown_fields_are_named_in_a_header(server: RunningServer) -> None:
     assert "x-unknown-fields" not in httpx.post(f"{server.url}/v1/completions", json=BODY).headers
 
 
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"stream_options": {"include_usage": True, "nope": 1}, "stream": True}, "stream_options.nope"),
+        ({"response_format": {"type": "text", "nope": {}}}, "response_format.nope"),
+        ({"tools": [{"type": "function", "function": {"name": "f", "nope": 1}}]}, "tools[0].function.nope"),
+        ({"messages": [{"role": "user", "content": "a", "nope": 1}]}, "messages[0].nope"),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "nope": 1}]}]},
+         "messages[0].content[0].nope"),
+    ],
+)  # fmt: skip
+def test_nested_unknown_fields_are_named_or_refused(
+    server: RunningServer, locked: RunningServer, fields: dict[str, Any], names: str
+) -> None:
+    body = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 1, "tool_choice": "none", **fields}
+    reply = httpx.post(f"{server.url}/v1/chat/completions", json=body)
+    assert (reply.status_code, reply.headers.get("x-unknown-fields")) == (200, names)
+    refused = httpx.post(f"{locked.url}/v1/chat/completions", json=body, headers={"x-api-key": KEY})
+    assert check_error(refused, 400)["param"] == names
+
+
 def test_request_ids(server: RunningServer, locked: RunningServer) -> None:
     url = f"{server.url}/v1/completions"
     reply = httpx.post(url, json=BODY, headers={"X-Request-Id": "mine-1"})

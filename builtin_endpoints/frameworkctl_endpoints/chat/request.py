@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..generation_fields import UNSUPPORTED, GenerationFields
+from ..message_fields import Messages
 from .reasoning import Effort
 from .tools import ToolField
 
@@ -15,7 +16,7 @@ CHAT_UNSUPPORTED = (
 class ChatRequest(GenerationFields, kw_only=True):
     """The body of ``POST /v1/chat/completions``."""
 
-    messages: list[Any]
+    messages: Messages
     max_completion_tokens: int | None = None
     n: int | None = 1
     logprobs: bool | None = False

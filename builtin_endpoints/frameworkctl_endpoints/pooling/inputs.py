@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 from frameworkctl.interfaces import Call, Prompt, ServedModel, bad
 
+from ..message_fields import MessageFields
 from .fields import PoolingFields, check_count, check_pooling_fields
 from .prefixes import with_prefix
 from .vectors import EmbedDtype, Endianness
@@ -20,7 +22,9 @@ class InputFields(PoolingFields, kw_only=True):
     """``input`` or ``messages``, and how they become prompts."""
 
     input: Input | None = None
-    messages: list[dict[str, Any] | Conversation] | None = None
+    messages: Annotated[
+        list[dict[str, Any] | Conversation] | None, msgspec.Meta(extra={"fields": list[MessageFields]})
+    ] = None
     padding: str | None = None
     add_special_tokens: bool | None = None
     add_generation_prompt: bool | None = None

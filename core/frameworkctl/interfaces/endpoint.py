@@ -20,9 +20,9 @@ T = TypeVar("T")
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One method and path of a family. ``{name}`` and, for the rest of a path, ``{name:path}`` are parameters.
 
-    ``request`` is the Struct its body is decoded into (None: no body). ``public`` routes answer without an API key.
-    ``max_body`` replaces the server's limit on the size of a body, in bytes.
-    """
+    ``request`` is the Struct its body is decoded into (None: no body); names that its Structs lack are reported.
+    Fields of type ``Any`` declare names by ``msgspec.Meta(extra={"fields": list[SomeStruct]})``. ``public`` routes
+    answer without an API key. ``max_body`` replaces the server's limit on the size of a body, in bytes."""
 
     method: str
     path: str

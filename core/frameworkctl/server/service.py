@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any
-
-import msgspec
 
 from ..config import Options
 from ..engine.supervisor import Supervisor
@@ -20,12 +16,11 @@ from .observers import Observers
 from .scope import random_seed
 from .served_model import LocalModel
 from .stages import Stages
+from .unknown_fields import for_header, unknown_fields
 
 RENDER_THREADS = 2
 WAITING_THREADS = 8
 UNKNOWN_FIELDS_HEADER = "x-unknown-fields"
-_NOT_A_NAME = re.compile(r"[^A-Za-z0-9_.-]")  # names come from the client and go into a header
-_keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Service:
@@ -84,21 +79,16 @@ class Service:
         return random_seed() if base is None else (base << 32) + next(self._seeds)
 
     def check_unknown_fields(self, call: Call) -> None:
-        """Name top-level fields that the request's Struct lacks in a reply header, or refuse them."""
+        """Name fields that the request's Structs lack in a reply header, or refuse them."""
         policy = self.options.server.unknown_fields
-        struct: Any = call.route.request
-        if policy == "ignore" or struct is None or call.route.form:
+        if policy == "ignore" or call.route.request is None or call.route.form:
             return
-        try:
-            given = _keys.decode(call.body)
-        except (msgspec.DecodeError, RecursionError):
-            return  # not an object: whoever parsed it knew better
-        unknown = [k for k in given if k not in known_fields(struct)]
+        unknown = unknown_fields(call.route.request, call.body)
         if not unknown:
             return
         if policy == "reject":
-            raise RequestError(f"Unknown field {unknown[0]!r:.80}.", param=unknown[0][:80], code="unknown_field")
-        call.reply_headers[UNKNOWN_FIELDS_HEADER] = ",".join(_NOT_A_NAME.sub("?", k[:40]) for k in unknown[:10])
+            raise RequestError(f"Unknown field {unknown[0]!r}.", param=unknown[0], code="unknown_field")
+        call.reply_headers[UNKNOWN_FIELDS_HEADER] = for_header(unknown)
 
     def health(self) -> Mapping[str, Any]:
         engines = {}
@@ -122,9 +112,3 @@ class Service:
         if states != {"ready"}:
             status = "loading" if states <= {"ready", "loading"} else "unhealthy"
         return {"status": "draining" if self.draining else status, "models": engines}
-
-
-@lru_cache(maxsize=256)
-def known_fields(struct: Any) -> frozenset[str]:
-    """Wire names of a Struct's fields."""
-    return frozenset(f.encode_name for f in msgspec.structs.fields(struct))
