@@ -62,6 +62,7 @@ class Answer:
         self._most = None if parallel else 1
         self._show = show_reasoning
         self.calls = 0
+        self._arguments_said: list[str] = []  # of the call that counts and began last
         self._call_ids: set[str] = set()
         self._thoughts: list[str] = []
         self._ids: list[int] = []
@@ -86,6 +87,15 @@ class Answer:
         if last and self._tools is not None:
             self._report(self._tools.finish(), said)
         return said
+
+    @property
+    def whole_calls(self) -> bool:
+        """The arguments of the last call are JSON: a stop string did not cut them."""
+        try:
+            msgspec.json.decode("".join(self._arguments_said) or "{}")
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        return True
 
     def reasoning_tokens(self, model: ServedModel) -> int:
         """How many tokens were reasoning: those before the marker that ends it."""
@@ -117,6 +127,7 @@ class Answer:
                         assert self._tools is not None
                         call_id = id if id and id not in self._call_ids else self._tools.new_id()
                         self._call_ids.add(call_id)
+                        self._arguments_said = []
                         said.calls.append(CallDelta(self.calls - 1, call_id, "function", FunctionDelta(name, "")))
                 case CallArguments(text=text) if self._counts():
                     self._arguments(text, said)
@@ -126,6 +137,7 @@ class Answer:
 
     def _arguments(self, text: str, said: Said) -> None:
         index = self.calls - 1
+        self._arguments_said.append(text)
         if said.calls and said.calls[-1].index == index:
             function = said.calls[-1].function
             function.arguments = (function.arguments or "") + text

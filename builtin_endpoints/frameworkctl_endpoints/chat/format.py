@@ -33,6 +33,7 @@ class Delta(msgspec.Struct, omit_defaults=True):
     role: str | None = None
     content: str | None = None
     reasoning: str | None = None
+    reasoning_content: str | None = None  # the same text, under the name that other servers use
     tool_calls: list[CallDelta] | None = None
 
 
@@ -107,11 +108,19 @@ class ChatFormatter(Formatter):
         said = self._said(output, last=ended)
         if not said and not ended and output.logprobs is None and not want_ids:
             return
-        delta = Delta(None, said.content or None, said.reasoning or None, said.calls or None)
+        delta = _delta(said)
         ids = output.token_ids if want_ids else None
         logprobs = self._logprobs(output.logprobs)
         running = usage_body(usage) if self.request.usage_in_every_chunk else None
         if ended:
+            if said:  # clients leave out the delta of the chunk that has the reason
+                text = Choice(output.index, delta, logprobs, None, ids)
+                logprobs, ids, delta = (
+                    (None if logprobs is None else {"content": []}),
+                    [] if want_ids else None,
+                    Delta(),
+                )
+                yield self._chunk(text, running)
             choice: Choice = LastChoice(
                 output.index, delta, logprobs, self._finish_reason(output), ids, output.stop_reason
             )  # fmt: skip
@@ -120,11 +129,13 @@ class ChatFormatter(Formatter):
                 head.id, head.object, head.created, head.model, [choice], usage=running, system_fingerprint=fingerprint
             )
             return
-        choice = Choice(output.index, delta, logprobs, None, ids)
+        yield self._chunk(Choice(output.index, delta, logprobs, None, ids), running)
+
+    def _chunk(self, choice: Choice, running: UsageBody | None) -> Chunk:
+        head = self.head
         if running is None:
-            yield Chunk(head.id, head.object, head.created, head.model, [choice])
-        else:
-            yield ChunkWithUsage(head.id, head.object, head.created, head.model, [choice], usage=running)
+            return Chunk(head.id, head.object, head.created, head.model, [choice])
+        return ChunkWithUsage(head.id, head.object, head.created, head.model, [choice], usage=running)
 
     def end(self, usage: Usage) -> Iterable[Payload]:
         head = self.head
@@ -159,6 +170,7 @@ class ChatFormatter(Formatter):
         message: dict[str, Any] = {
             "role": self.role, "content": content, "refusal": None, "annotations": None, "audio": None,
             "function_call": None, "reasoning": said.reasoning or None,
+            "reasoning_content": said.reasoning or None,
         }  # fmt: skip
         if said.calls:
             message["tool_calls"] = [{"id": c.id, "type": c.type, "function": c.function} for c in said.calls]
@@ -179,7 +191,10 @@ class ChatFormatter(Formatter):
 
     def _finish_reason(self, output: Output) -> str | None:
         """A call is why an output ended, unless the request demanded just this one, or the output was cut off."""
-        called = self.answers[output.index].calls and self.use.choice != "named"
+        answer = self.answers[output.index]
+        called = answer.calls and self.use.choice != "named"
+        if output.stop_reason is not None and not answer.whole_calls:
+            return output.finish_reason
         return "tool_calls" if called and output.finish_reason == "stop" else output.finish_reason
 
     def _usage(self, usage: Usage) -> UsageBody:
@@ -197,6 +212,11 @@ class ChatFormatter(Formatter):
     def _token(self, token: TokenLogprob) -> dict[str, Any]:
         text = shown(token, self.request.return_tokens_as_token_ids)
         return {"token": text, "logprob": token.logprob, "bytes": list(token.text.encode())}
+
+
+def _delta(said: Said) -> Delta:
+    reasoning = said.reasoning or None
+    return Delta(None, said.content or None, reasoning, reasoning, said.calls or None)
 
 
 def _last_role(messages: Sequence[Any]) -> str:

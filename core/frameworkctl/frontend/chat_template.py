@@ -16,6 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 from ..errors import ConfigError, RequestError
+from .messages import with_argument_texts
 from .watchdog import within
 
 CUT_MARK = "CONTINUE_FINAL_MESSAGE_TAG "  # ends in a blank so that a template's trimming can be seen
@@ -53,25 +54,43 @@ class ChatTemplate:
         content, and no generation prompt is added. Raises ``RequestError`` with the code ``chat_template_error`` for
         whatever the template or the conversation gets wrong, ``chat_template_timeout`` after ``timeout`` seconds.
         """
+        variables = {
+            **self.special_tokens,
+            "tools": tools,
+            "documents": documents,
+            "add_generation_prompt": add_generation_prompt and not continue_final_message,
+            **(kwargs or {}),
+        }
         try:
             turns = _normalize(messages)
             final = _mark_final(turns, self.source) if continue_final_message else None
-            variables = {
-                **self.special_tokens,
-                "messages": turns,
-                "tools": tools,
-                "documents": documents,
-                "add_generation_prompt": add_generation_prompt and not continue_final_message,
-                **(kwargs or {}),
-            }
-            text = within(timeout, lambda: self._template.render(variables))
+            text = within(timeout, lambda: self._rendered(turns, variables))
             return text if final is None else _cut_after_final(text, final)
         except TimeoutError:
             reason = f"the chat template was not rendered within {timeout:g} seconds"
             raise RequestError(reason, param="messages", code="chat_template_timeout") from None
+        except RequestError:
+            raise
         except Exception as error:
             reason = str(error) or type(error).__name__
             raise RequestError(reason, param="messages", code="chat_template_error") from error
+
+    def _rendered(self, turns: list[dict[str, Any]], variables: Mapping[str, Any]) -> str:
+        """Return the text; where calls as objects raise, try again with their arguments as texts.
+
+        Some templates print arguments as JSON, others put them together as text and so raise for an object.
+        """
+        try:
+            return self._template.render({"messages": turns, **variables})
+        except Exception as error:
+            if (texts := with_argument_texts(turns)) is not None:
+                with contextlib.suppress(Exception):
+                    return self._template.render({"messages": texts, **variables})
+            reason = str(error) or type(error).__name__
+            raise RequestError(
+                f"The chat template raised an error for this conversation: {reason}",
+                param="messages", code="chat_template_error",
+            ) from error  # fmt: skip
 
 
 def special_tokens_of(tokenizer_config: Mapping[str, Any]) -> dict[str, str]:

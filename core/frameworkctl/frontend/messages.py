@@ -12,6 +12,40 @@ from .embed_parts import EmbedParts
 
 log = logging.getLogger("frameworkctl.frontend")
 
+
+class Arguments(dict[str, Any]):
+    """Arguments of a call as an object, with the text that the client sent (None: it sent an object)."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, value: Mapping[str, Any], text: str | None) -> None:
+        super().__init__(value)
+        self._text = text
+
+    @property
+    def json_text(self) -> str:
+        """The arguments as JSON text, in the client's own writing where there is one."""
+        return json.dumps(self, ensure_ascii=False) if self._text is None else self._text
+
+
+def with_argument_texts(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """Return the messages with the arguments of their calls as JSON texts; None when there are no such calls."""
+    if not any(isinstance(m.get("tool_calls"), list) for m in messages):
+        return None
+    return [
+        {**m, "tool_calls": [_with_text(c) for c in m["tool_calls"]]} if isinstance(m.get("tool_calls"), list) else m
+        for m in messages
+    ]
+
+
+def _with_text(call: Any) -> Any:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict) or isinstance(arguments := function.get("arguments"), str):
+        return call
+    text = arguments.json_text if isinstance(arguments, Arguments) else json.dumps(arguments, ensure_ascii=False)
+    return {**call, "function": {**function, "arguments": text}}
+
+
 ContentFormat = Literal["string", "openai"]
 
 TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal", "thinking": "thinking"}
@@ -79,6 +113,8 @@ def _part(part: Any, path: str, embeds: EmbedParts | None) -> str:
     if not isinstance(part, Mapping):
         raise bad(path, f"{path} must be an object with a 'type'.")
     kind = part.get("type") or next((k for k in part if k in KNOWN_PARTS), None)
+    if kind is not None and not isinstance(kind, str):
+        raise bad(f"{path}.type", f"{path}.type must be a string such as 'text'.", "invalid_type")
     if kind == EMBEDS_PART:
         return _embeds(part, path, embeds)
     if kind in MEDIA_PARTS:
@@ -119,15 +155,20 @@ def _tool_call(call: Any, path: str) -> dict[str, Any]:
     function = call.get("function") if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
         raise bad(f"{path}.function", f"{path}.function must be an object with a 'name'.")
-    arguments = function.get("arguments")
-    if isinstance(arguments, str):
+    given = arguments = function.get("arguments")
+    if isinstance(given, str):
         try:
-            arguments = json.loads(arguments) if arguments else {}
+            arguments = json.loads(given) if given else {}
+        except RecursionError:
+            where = f"{path}.function.arguments"
+            raise bad(where, f"{where} is nested too deeply; send arguments with fewer levels.") from None
         except ValueError:
             # What a model wrote and a client sent back may be cut off; the conversation can still go on.
             log.warning("%s.function.arguments is not valid JSON; the template gets {}", path)
             arguments = {}
-    return {**call, "type": "function", "function": {**function, "arguments": {} if arguments is None else arguments}}
+    if arguments is None or isinstance(arguments, Mapping):
+        arguments = Arguments(arguments or {}, given if isinstance(given, str) and given else None)
+    return {**call, "type": "function", "function": {**function, "arguments": arguments}}
 
 
 def _merge_system(messages: list[dict[str, Any]], content_format: ContentFormat) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from ..workers.pool import OutOfMemory, OutOfTime, WorkerDied, WorkerPool
 
 SECONDS = 1.0  # an ordinary template takes a hundredth of that
 MEMORY = 512 << 20  # bytes of address space of a worker; the interpreter itself takes about 100 MB
+SET_BY_FIELDS = ("messages", "tools", "documents", "add_generation_prompt", "continue_final_message")
 
 
 def template_workers() -> WorkerPool:
@@ -30,6 +31,12 @@ def requested_template(
     variables, where = dict(template_kwargs or {}), "chat_template"
     if "tokenize" in variables:
         raise bad("chat_template_kwargs", "chat_template_kwargs must not contain tokenize: a prompt is always tokens.")
+    for name in SET_BY_FIELDS:
+        if name in variables:
+            raise bad(
+                f"chat_template_kwargs.{name}",
+                f"chat_template_kwargs must not contain {name}: use the request's own field {name}.",
+            )
     inner = variables.pop("chat_template", None)
     if not chat_template and inner is not None:
         chat_template, where = inner, "chat_template_kwargs.chat_template"

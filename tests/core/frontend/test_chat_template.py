@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from frameworkctl.errors import ConfigError, RequestError
 from frameworkctl.frontend.chat_template import ChatTemplate, load_chat_template, special_tokens_of
+from frameworkctl.frontend.messages import prepare_messages
+from frameworkctl.server.request_templates import requested_template
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
@@ -65,6 +67,7 @@ CONVERSATIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "other role": [{"role": "judge", "content": "Order!"}, {"role": "user", "content": "Yes"}],
 }
+SAID = "The chat template raised an error for this conversation: "
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"add_generation_prompt": False},
@@ -111,7 +114,7 @@ def check(oracle: Any, template: ChatTemplate, messages: list[dict[str, Any]], o
         assert (caught.value.status, caught.value.param) == (400, "messages")
         assert caught.value.code == "chat_template_error"
         if type(want).__module__.startswith("jinja2"):
-            assert caught.value.message == str(want)
+            assert caught.value.message == SAID + str(want)
     assert messages == before
     return isinstance(want, str)
 
@@ -241,7 +244,55 @@ def test_continuing_what_cannot_be_continued(source: str, message: dict[str, Any
     ],
 )
 def test_errors_carry_the_words_of_the_template(source: str, message: str) -> None:
-    assert refused(source).startswith(message)
+    assert refused(source).startswith(SAID + message)
+
+
+CONCATENATES = (
+    "{% for m in messages %}{% for c in m.tool_calls or [] %}"
+    "{{ c['function']['name'] + ' ' + c['function']['arguments'] }}{% endfor %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("text", ['{"city":   "Oslo"}', "{}", '{"cut": "o'])
+def test_a_template_that_concatenates_arguments_gets_the_clients_text(text: str) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": text}}
+    prepared = prepare_messages([{"role": "assistant", "tool_calls": [call]}], "string", developer_role=False)
+    assert render(CONCATENATES, prepared) == f"f {text}"
+    printed = CONCATENATES.replace("['arguments']", "['arguments'] | tojson")
+    assert json.loads(render(printed, prepared)[2:]) == (json.loads(text) if text.endswith("}") else {})
+
+
+def test_arguments_that_came_as_an_object_are_written_as_json() -> None:
+    call = {"function": {"name": "f", "arguments": {"city": "Århus"}}}
+    prepared = prepare_messages([{"role": "assistant", "tool_calls": [call]}], "string", developer_role=False)
+    assert render(CONCATENATES, prepared) == 'f {"city": "Århus"}'
+
+
+def test_an_error_that_texts_do_not_mend_is_the_first_one() -> None:
+    call = {"function": {"name": "f", "arguments": "{}"}}
+    prepared = prepare_messages([{"role": "assistant", "tool_calls": [call]}], "string", developer_role=False)
+    assert refused("{{ 1 / 0 }}", prepared) == SAID + "division by zero"
+
+
+@pytest.mark.parametrize("kind", [["text"], {"a": 1}, 3, True])
+def test_a_part_whose_type_is_no_string_is_refused_with_its_path(kind: Any) -> None:
+    with pytest.raises(RequestError) as caught:
+        prepare_messages([{"role": "user", "content": [{"type": kind, "text": "x"}]}], "string", developer_role=False)
+    assert (caught.value.status, caught.value.param) == (400, "messages[0].content[0].type")
+
+
+def test_arguments_nested_too_deeply_are_refused_with_their_path() -> None:
+    call = {"function": {"name": "f", "arguments": '{"a":' * 5000 + "1" + "}" * 5000}}
+    with pytest.raises(RequestError) as caught:
+        prepare_messages([{"role": "assistant", "tool_calls": [call]}], "string", developer_role=False)
+    assert (caught.value.status, caught.value.param) == (400, "messages[0].tool_calls[0].function.arguments")
+
+
+@pytest.mark.parametrize("name", ["messages", "tools", "documents", "add_generation_prompt", "continue_final_message"])
+def test_template_kwargs_do_not_replace_what_was_checked(name: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        requested_template(None, {name: None}, trusted=True)
+    assert (caught.value.status, caught.value.param) == (400, f"chat_template_kwargs.{name}")
 
 
 def test_empty_conversation_is_refused() -> None:
