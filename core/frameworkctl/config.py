@@ -136,6 +136,9 @@ class ModelOptions(EngineOptions, kw_only=True, forbid_unknown_fields=True):
         bool, opt("text", "do not show a request's tools to the model when its tool_choice is none")
     ] = False
     reasoning_parser: Annotated[str | None, opt("text", "format of the model's reasoning, a plugin's name")] = None
+    max_json_whitespace: Annotated[
+        int, opt("text", "most blanks between two tokens of constrained JSON, next to a line break; -1: no limit")
+    ] = 8
     max_logprobs: Annotated[int, opt("text", "most logprobs per token a request may ask for; -1: no limit")] = 20
     max_num_queued_reqs: Annotated[
         int, opt("scheduling", "requests that may wait for a model; beyond, HTTP 429. -1: no limit")

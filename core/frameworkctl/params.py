@@ -28,6 +28,7 @@ class Grammar(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str
     param: str
     after: tuple[int, ...] = ()
+    loosened: tuple[str, ...] = ()  # paths of what is not held, for the reply
 
 
 class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -89,7 +89,7 @@ class Model:
 
     def matcher(self, constraint: Constraint | None) -> LLMatcher:
         assert constraint is not None
-        return LLMatcher(self.ll, prepare(constraint), log_level=0)
+        return LLMatcher(self.ll, prepare(constraint).text, log_level=0)
 
     def said(self, ids: Sequence[int]) -> str:
         text: str = self.inner.decode(ids, skip_special_tokens=False)

@@ -55,7 +55,16 @@ from .pooling import PoolerSpec, PoolFormatter, PoolingInfo, PoolItem, PoolOutpu
 from .scheduling import Load, Policy, PolicySpec, RequestView
 from .served_model import ServedModel, Tokenizer, TruncationSide
 from .speculation import Speculator, SpeculatorSpec
-from .structured import Constraint, GrammarCompiler, GrammarContext, Matcher, StructuredOutputSpec
+from .structured import (
+    Constraint,
+    ConstraintError,
+    GrammarCompiler,
+    GrammarContext,
+    Matcher,
+    PreparedGrammar,
+    SchemaPart,
+    StructuredOutputSpec,
+)
 
 __all__ = [
     "API_VERSION",
@@ -69,6 +78,7 @@ __all__ = [
     "CommandSpec",
     "ConfigError",
     "Constraint",
+    "ConstraintError",
     "ContentText",
     "Endpoint",
     "EngineError",
@@ -100,6 +110,7 @@ __all__ = [
     "PoolTask",
     "PoolerSpec",
     "PoolingInfo",
+    "PreparedGrammar",
     "ProcessorContext",
     "Prompt",
     "PromptEmbeds",
@@ -118,6 +129,7 @@ __all__ = [
     "RowProcessor",
     "SampledLogprobs",
     "SamplingParams",
+    "SchemaPart",
     "Search",
     "ServedModel",
     "ServerEvent",

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 ConstraintKind = Literal["json", "json_object", "regex", "choice", "grammar", "structural_tag"]
 
 
+class SchemaPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A JSON Schema that a constraint was made of. ``param`` is the field that it came from, ``title`` names it to a
+    reader (``the tool 'search'``).
+    """
+
+    param: str
+    schema: Any
+    strict: bool = False
+    title: str = ""
+
+
 class Constraint(msgspec.Struct, frozen=True, kw_only=True):
     """What an output must look like, in a request's words. ``ServedModel.sampling`` takes it as ``constraint``.
 
@@ -25,6 +36,10 @@ class Constraint(msgspec.Struct, frozen=True, kw_only=True):
     rule ``root``), or free text with constrained regions (``structural_tag``: an object or JSON text); None for
     ``json_object``. ``param`` is the field that errors name.
 
+    With ``strict``, a keyword of a schema that cannot be held is an error. Else it is loosened: more documents are
+    accepted, and the reply names the keyword. ``parts`` are the schemas that were put into ``value``, in order that
+    errors and replies can name the field that each came from; their own ``strict`` counts then.
+
     ``after`` is a run of token ids: the constraint begins behind its first occurrence in the output, and nothing before
     is held to anything (the end of a reasoning part). Empty: from the first token on.
     """
@@ -32,10 +47,28 @@ class Constraint(msgspec.Struct, frozen=True, kw_only=True):
     kind: ConstraintKind
     value: Any = None
     param: str = "structured_outputs"
+    strict: bool = False
+    parts: tuple[SchemaPart, ...] = ()
     any_whitespace: bool = True  # False: compact JSON only
+    max_whitespace: int = 8  # blanks between two tokens of JSON, next to one line break; -1: no limit
     additional_properties: bool = True  # False: objects whose schema does not say so have no others
     whitespace_pattern: str | None = None  # a regular expression for what stands between the tokens of JSON
     after: tuple[int, ...] = ()
+
+
+class ConstraintError(ValueError):
+    """A constraint that cannot be kept. ``param`` is the field at fault, None for the constraint's own."""
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class PreparedGrammar(msgspec.Struct, frozen=True):
+    """A constraint written down for a compiler. ``loosened`` are the paths, in the request, of what is not held."""
+
+    text: str
+    loosened: tuple[str, ...] = ()
 
 
 class StructuredOutputSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,11 +76,12 @@ class StructuredOutputSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     ``prepare`` (server side, in a worker thread, without torch) checks a constraint and writes it down as a text for
     ``implementation`` (``package.module:Class``, a ``GrammarCompiler``, engine side). It raises ValueError, with words
-    for the client, for what it cannot do. It must not need long: a request waits for it, and nothing stops it.
+    for the client, for what it cannot do (``ConstraintError`` names another field than the constraint's). It must not
+    need long: a request waits for it, and nothing stops it.
     """
 
     name: str
-    prepare: Callable[[Constraint], str]
+    prepare: Callable[[Constraint], str | PreparedGrammar]
     implementation: str
     api_version: int = API_VERSION
 

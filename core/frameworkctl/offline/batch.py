@@ -19,7 +19,8 @@ from ..errors import ConfigError, RequestError
 from ..logs import LINE_INTERVAL
 from ..plugins import PluginHost
 from ..server.app import build_app
-from ..server.service import UNKNOWN_FIELDS_HEADER, Service
+from ..server.header_names import LOOSENED_SCHEMA, UNKNOWN_FIELDS
+from ..server.service import Service
 from ..server.startup import started
 from .asgi import Answer, post
 from .batch_files import OutputFile, numbered_lines
@@ -77,7 +78,7 @@ class Batch:
         self.app: Any = build_app(service)
         self._given: set[str] = set()  # custom_ids of this input
         self._again = asyncio.Lock()  # what may have killed an engine is tried again alone
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
 
     async def wanted(self, lines: BinaryIO) -> AsyncIterator[tuple[int, BatchRequest]]:
         """Requests that have no answer yet; a line that is none is answered here."""
@@ -130,10 +131,11 @@ class Batch:
         self.progress.count()
 
     def _tell_unknown(self, number: int, got: Answer) -> None:
-        unknown = got.headers.get(UNKNOWN_FIELDS_HEADER)
-        if unknown is not None and unknown not in self._told:
-            self._told.add(unknown)
-            log.warning("line %d: unknown fields are ignored: %s (said once)", number, unknown)
+        for header, what in ((UNKNOWN_FIELDS, "unknown fields are ignored"), (LOOSENED_SCHEMA, "schemas are loosened")):
+            names = got.headers.get(header)
+            if names is not None and (header, names) not in self._told:
+                self._told.add((header, names))
+                log.warning("line %d: %s: %s (said once)", number, what, names)
 
 
 def _worth_another(got: Answer) -> bool:

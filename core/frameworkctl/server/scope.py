@@ -25,6 +25,7 @@ from ..interfaces.endpoint import (
 )
 from ..interfaces.pooling import PoolFormatter, PoolItem, PoolOutput
 from ..interfaces.served_model import ServedModel
+from . import header_names
 from .embeds import prompt_bytes
 from .generation import Generation, merge
 from .guard import Guard
@@ -113,9 +114,11 @@ class CallScope:
         self.service.admit(model)
         self._request = request
         if len(call.body) <= SMALL_BODY and stages.render_is_plain and endpoint.renders_fast(request):
-            return request, model, stages.render(request, model, call)
-        threads = self.service.waiting if endpoint.waits(request) else self.service.workers
-        work: Work = await loop.run_in_executor(threads, stages.render, request, model, call)
+            work: Work = stages.render(request, model, call)
+        else:
+            threads = self.service.waiting if endpoint.waits(request) else self.service.workers
+            work = await loop.run_in_executor(threads, stages.render, request, model, call)
+        header_names.name_loosened(call, work)
         return request, model, work
 
     def _default(self, endpoint: Endpoint) -> str | None:

@@ -12,15 +12,15 @@ from ..engine.supervisor import Supervisor
 from ..errors import RequestError, UnavailableError
 from ..interfaces.endpoint import Call
 from ..plugins import PluginHost
+from . import header_names
 from .observers import Observers
 from .scope import random_seed
 from .served_model import LocalModel
 from .stages import Stages
-from .unknown_fields import for_header, unknown_fields
+from .unknown_fields import unknown_fields
 
 RENDER_THREADS = 2
 WAITING_THREADS = 8
-UNKNOWN_FIELDS_HEADER = "x-unknown-fields"
 
 
 class Service:
@@ -83,12 +83,12 @@ class Service:
         policy = self.options.server.unknown_fields
         if policy == "ignore" or call.route.request is None or call.route.form:
             return
-        unknown = unknown_fields(call.route.request, call.body)
+        unknown = unknown_fields(call.route.request, call.body, aliases=policy != "reject")
         if not unknown:
             return
         if policy == "reject":
             raise RequestError(f"Unknown field {unknown[0]!r}.", param=unknown[0], code="unknown_field")
-        call.reply_headers[UNKNOWN_FIELDS_HEADER] = for_header(unknown)
+        call.reply_headers[header_names.UNKNOWN_FIELDS] = header_names.for_header(unknown)
 
     def health(self) -> Mapping[str, Any]:
         engines = {}

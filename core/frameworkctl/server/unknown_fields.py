@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -10,18 +9,20 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-MAX_NAMED = 10  # fields that one reply names
-MAX_NAME, MAX_PATH = 40, 120  # characters of one name and of a whole path
-_NOT_A_NAME = re.compile(r"[^A-Za-z0-9_.\[\]-]")  # names come from the client and go into a header
+from .header_names import MAX_NAMED, cut
+
+MAX_NAME = 40  # characters of one name
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ALIAS = ("alias", None)
 _Shape = Any  # a Struct, or (kind, shape) for lists and maps of such
 
 
-def unknown_fields(struct: Any, body: bytes) -> list[str]:
+def unknown_fields(struct: Any, body: bytes, *, aliases: bool = True) -> list[str]:
     """Return the paths (``tools[1].function.colour``) of at most ``MAX_NAMED`` names that no Struct has.
 
     ``struct`` is the request's. A field of type ``Any`` is looked into if its ``msgspec.Meta`` has
-    ``extra={"fields": type}``. A body that is not an object has no unknown names: whoever parsed it took it.
+    ``extra={"fields": type}``; one with ``extra={"alias": True}`` is another server's name, known only
+    with ``aliases``. A body that is not an object has no unknown names: whoever parsed it took it.
     """
     try:
         given = _keys.decode(body)
@@ -34,38 +35,33 @@ def unknown_fields(struct: Any, body: bytes) -> list[str]:
             break
         if key not in known:
             found.append(_joined("", key))
-        elif known[key] is not None and raw:
+        elif known[key] not in (None, _ALIAS):
             try:
                 value = msgspec.json.decode(raw)
             except (msgspec.DecodeError, RecursionError):
                 continue
-            found += _take(_walk(value, known[key], key), MAX_NAMED - len(found))
+            found += _take(_walk(value, known[key], key, aliases), MAX_NAMED - len(found))
     return found
 
 
-def for_header(paths: list[str]) -> str:
-    """Return paths as the value of a reply header."""
-    return ",".join(_NOT_A_NAME.sub("?", path) for path in paths)
-
-
-def _walk(value: Any, shape: _Shape, path: str) -> Iterator[str]:
+def _walk(value: Any, shape: _Shape, path: str, aliases: bool) -> Iterator[str]:
     """Yield the paths of unknown names inside a value. ``shape`` says where Structs are."""
     match shape:
         case ("list", inner):
             for i, item in enumerate(value if isinstance(value, list) else ()):
-                yield from _walk(item, inner, f"{path}[{i}]")
+                yield from _walk(item, inner, f"{path}[{i}]", aliases)
         case ("map", inner):
             for key, item in value.items() if isinstance(value, dict) else ():
-                yield from _walk(item, inner, _joined(path, key))
+                yield from _walk(item, inner, _joined(path, key), aliases)
         case _ if isinstance(value, list):  # one or several of them
-            yield from _walk(value, ("list", shape), path)
+            yield from _walk(value, ("list", shape), path, aliases)
         case _:
             known = _fields(shape)
             for key, item in value.items() if isinstance(value, dict) else ():
-                if key not in known:
+                if key not in known or (known[key] == _ALIAS and item is not None and not aliases):
                     yield _joined(path, key)
-                elif known[key] is not None:
-                    yield from _walk(item, known[key], _joined(path, key))
+                elif known[key] not in (None, _ALIAS):
+                    yield from _walk(item, known[key], _joined(path, key), aliases)
 
 
 def _take(paths: Iterator[str], most: int) -> list[str]:
@@ -73,8 +69,7 @@ def _take(paths: Iterator[str], most: int) -> list[str]:
 
 
 def _joined(path: str, key: str) -> str:
-    joined = f"{path}.{key[:MAX_NAME]}" if path else key[:MAX_NAME]
-    return joined if len(joined) <= MAX_PATH else f"...{joined[3 - MAX_PATH :]}"
+    return cut(f"{path}.{key[:MAX_NAME]}" if path else key[:MAX_NAME])
 
 
 @lru_cache(maxsize=256)
@@ -88,6 +83,8 @@ def _fields(struct: Any) -> dict[str, _Shape | None]:
 def _shape(described: inspect.Type) -> _Shape | None:
     match described:
         case inspect.Metadata(type=inner, extra=extra):
+            if (extra or {}).get("alias"):
+                return _ALIAS
             declared = (extra or {}).get("fields")
             return _shape(inspect.type_info(declared) if declared is not None else inner)
         case inspect.UnionType(types=types):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
+from typing import Any
 
 from llguidance import regex_to_lark
 from llguidance.gbnf_to_lark import any_to_lark, is_lark_syntax
@@ -11,6 +14,9 @@ from .patterns import check_repeats
 
 # Where only one text can follow, its tokens are the model's choice, not those of one way to split it.
 HEADER = '%llguidance {"no_forcing": true}'
+# What a schema in Lark begins with, or something else that may have the same characters in it.
+_SCHEMA = re.compile(r'"(?:\\.|[^"\\])*"|/(?:\\.|[^/\\\n])+/|//[^\n]*|(?P<json>%json\s*(?=\{))')
+_decoder = json.JSONDecoder()
 MAX_EBNF, MAX_EBNF_RULES = 64 * 1024, 500  # converted in Python, in time that grows with the square of the rules
 
 
@@ -31,6 +37,22 @@ def pattern(value: object) -> str:
         raise ValueError("a regular expression cannot have the character NUL")
     check_repeats(value)
     return f"/{regex_to_lark(value, 'd')}/"
+
+
+def with_schemas(grammar: str, change: Callable[[Any], Any]) -> str:
+    """Return a grammar in Lark with each of its schemas (``%json {...}``) changed."""
+    out, copied, at = [], 0, 0
+    while (found := _SCHEMA.search(grammar, at)) is not None:
+        at = found.end()
+        if found["json"] is None:
+            continue
+        try:
+            schema, end = _decoder.raw_decode(grammar, at)
+        except (ValueError, RecursionError):
+            continue  # the compiler finds the mistake
+        out += [grammar[copied:at], json.dumps(change(schema), ensure_ascii=False)]
+        copied = at = end
+    return "".join([*out, grammar[copied:]])
 
 
 def read(text: object) -> str:

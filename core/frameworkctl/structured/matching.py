@@ -10,7 +10,8 @@ from llguidance import LLExecutor, LLMatcher, LLTokenizer
 from numpy.typing import NDArray
 
 from ..interfaces import GrammarCompiler, GrammarContext, Matcher
-from .grammars import LIMITS, first_line
+from .grammars import LIMITS
+from .wording import in_words
 
 SLOW_MASK = 0.25  # seconds; a grammar whose first mask takes longer would hold up everybody's steps
 PARALLEL = 4  # matchers from which on threads are worth their start
@@ -48,7 +49,7 @@ class GuidanceCompiler(GrammarCompiler):
             if tokenizer.vocab_size < ctx.vocab_size:
                 tokenizer = LLTokenizer(ctx.tokenizer, n_vocab=ctx.vocab_size, eos_token=ends or None)
         except ValueError as e:
-            raise ValueError(f"this model's tokenizer cannot be constrained: {first_line(str(e))}") from e
+            raise ValueError(f"this model's tokenizer cannot be constrained: {in_words(str(e))}") from e
         self._tokenizer = tokenizer
         self._words = -(-tokenizer.vocab_size // 32)
         self._executor = LLExecutor(num_threads=ctx.threads) if ctx.threads > 1 else None
@@ -62,7 +63,7 @@ class GuidanceCompiler(GrammarCompiler):
             if time.perf_counter() - start > SLOW_MASK:
                 raise ValueError("this grammar takes too long to follow; make it simpler")
         if matcher.inner.is_error():
-            raise ValueError(first_line(matcher.inner.get_error()))
+            raise ValueError(in_words(matcher.inner.get_error()))
         return matcher
 
     def fill(self, matchers: Sequence[Matcher], masks: NDArray[np.int32]) -> list[str | None]:
@@ -77,7 +78,7 @@ class GuidanceCompiler(GrammarCompiler):
         out &= self._no_ends
         if out is not masks:  # a tokenizer with more tokens than the model has logits
             masks[:] = out[:, : masks.shape[1]]
-        return [first_line(m.get_error()) or "no token fits" if m.is_error() else None for m in inner]
+        return [in_words(m.get_error()) or "no token fits" if m.is_error() else None for m in inner]
 
 
 def _bits(ids: Sequence[int], words: int) -> NDArray[np.int32]:

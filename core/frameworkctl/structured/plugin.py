@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..interfaces import Constraint, Register, StructuredOutputSpec, hookimpl
+from ..interfaces import Constraint, PreparedGrammar, Register, StructuredOutputSpec, hookimpl
 
 
-def prepare(constraint: Constraint) -> str:
-    """As ``StructuredOutputSpec.prepare`` says."""
+def prepare(constraint: Constraint) -> PreparedGrammar:
+    """Write a constraint down as ``StructuredOutputSpec.prepare`` does."""
     from .grammars import write
 
     return write(constraint)

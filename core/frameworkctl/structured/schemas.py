@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from .patterns import check_repeats
+from .walking import MAPS
 
 MAX_DEPTH = 64
-MAPS = ("properties", "patternProperties", "$defs", "definitions")  # of schemas by name
-DATA = ("enum", "const", "default", "examples")  # values, no schemas
+DATA = ("enum", "const", "default", "examples", "example")  # values, not schemas
 _DAY = r"([1-9]\d{3}|0[1-9]\d{2}|00[1-9]\d|000[1-9])-\d{2}-\d{2}"
 _TIME = r"\d{2}:\d{2}:[0-5]\d(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})"
 TIMES = {"date": f"^{_DAY}$", "time": f"^{_TIME}$", "date-time": f"^{_DAY}T{_TIME}$"}

@@ -6,6 +6,7 @@ Both forms: ``{"structures": [{begin, schema, end}], "triggers": [...]}`` and ``
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from . import lark, schemas
@@ -20,8 +21,8 @@ FORMATS = (
 )  # fmt: skip
 
 
-def write(value: Any, options: dict[str, Any]) -> str:
-    """The tag as a grammar. ``options`` are put into its schemas.
+def write(value: Any, hold: Callable[[Any], Any]) -> str:
+    """Return the tag as a grammar. ``hold`` makes its schemas into schemas that llguidance takes.
 
     Raises:
         ValueError: it is not of either form, or uses what is not possible.
@@ -36,7 +37,7 @@ def write(value: Any, options: dict[str, Any]) -> str:
         form = tag["format"]
     else:
         raise ValueError("a structural tag has 'format', or 'structures' and 'triggers'")
-    return _Writer(options).grammar(form)
+    return _Writer(hold).grammar(form)
 
 
 def _of_older_form(tag: dict[str, Any]) -> dict[str, Any]:
@@ -63,8 +64,8 @@ def _text(item: Any, key: str, where: str) -> str:
 class _Writer:
     """Collects rules in Lark, and the grammars that they refer to."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._options = options
+    def __init__(self, hold: Callable[[Any], Any]) -> None:
+        self._hold = hold
         self._rules: list[str] = []
         self._sides: list[dict[str, Any]] = []
 
@@ -112,14 +113,15 @@ class _Writer:
         if form.get("style", "json") != "json":
             raise ValueError(f"json_schema: the style {form['style']!r} is not possible")
         schema = schemas.read(_get(form, "json_schema", (dict, bool, str), "json_schema"))
-        return self._side(json_schema=schemas.with_options(schema, self._options))
+        return self._side(json_schema=self._hold(schema))
 
     def _regex(self, form: dict[str, Any]) -> str:
         pattern = lark.pattern(_text(form, "pattern", "regex"))
         return self._side(lark_grammar=f"{lark.HEADER}\nstart: {pattern}")
 
     def _grammar(self, form: dict[str, Any]) -> str:
-        return self._side(lark_grammar=lark.read(_text(form, "grammar", "grammar")))
+        text = lark.read(_text(form, "grammar", "grammar"))
+        return self._side(lark_grammar=lark.with_schemas(text, lambda schema: self._hold(schemas.read(schema))))
 
     def _or(self, form: dict[str, Any]) -> str:
         parts = [self._rule(self._form(part, [])) for part in _get(form, "elements", list, "or")]

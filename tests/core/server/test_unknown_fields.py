@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import msgspec
 import pytest
-from frameworkctl.server.unknown_fields import MAX_NAMED, MAX_PATH, for_header, unknown_fields
+from frameworkctl.server.header_names import MAX_NAMED, MAX_PATH, for_header
+from frameworkctl.server.unknown_fields import unknown_fields
 
 
 class Leaf(msgspec.Struct):
     size: int = 0
+    length: Annotated[int | None, msgspec.Meta(extra={"alias": True})] = None
 
 
 class Branch(msgspec.Struct, rename="camel"):
@@ -53,6 +55,12 @@ def test_each_level(body: Any, paths: list[str]) -> None:
 @pytest.mark.parametrize("body", [b"[1]", b"5", b"", b"{", b'{"branch":' + b"[" * 100_000 + b"]" * 100_000 + b"}"])
 def test_what_is_not_an_object_has_none(body: bytes) -> None:
     assert unknown_fields(Body, body) == []
+
+
+def test_aliases_are_known_unless_they_are_refused() -> None:
+    body = msgspec.json.encode({"branch": {"leaves": [{"length": 1}, {"size": 1}, {"length": None}]}})
+    assert unknown_fields(Body, body) == []
+    assert unknown_fields(Body, body, aliases=False) == ["branch.leaves[0].length"]
 
 
 def test_many_and_long_names_are_cut() -> None:

@@ -42,7 +42,7 @@ def outputs(folder: Path, schemas: Sequence[Any], **options: Any) -> list[tuple[
     params = [
         SamplingParams(
             max_tokens=MAX_TOKENS, seed=i, logit_bias=biases(tokenizer), eos_token_ids=(2,),
-            grammar=Grammar(prepare(Constraint(kind="json", value=schema)), "json"),
+            grammar=Grammar(prepare(Constraint(kind="json", value=schema)).text, "json"),
         )
         for i, schema in enumerate(schemas)
     ]  # fmt: skip
@@ -105,7 +105,7 @@ def test_two_hundred_generated_schemas(checkpoints: dict[str, Path]) -> None:
 )
 def test_what_cannot_be_held_is_refused_by_name(schema: Any, why: str) -> None:
     with pytest.raises(ValueError, match=re.escape(why)) as caught:
-        prepare(Constraint(kind="json", value=schema))
+        prepare(Constraint(kind="json", value=schema, strict=True))
     assert len(str(caught.value)) < 700
 
 
@@ -116,10 +116,17 @@ def test_how_json_is_written(checkpoints: dict[str, Path]) -> None:
     tokenizer = Tokenizer.from_file(str(checkpoints["llama"] / "tokenizer.json"))
 
     def accepts(text: str, **options: Any) -> bool:
-        matcher = engine.compiler.compile(prepare(Constraint(kind="json", value=schema, **options)))
+        matcher = engine.compiler.compile(prepare(Constraint(kind="json", value=schema, **options)).text)
         return all(matcher.accept(i) for i in tokenizer.encode(text).ids) and matcher.may_end
 
     assert accepts('{ "a" : [1,\n 2] }')
+    assert accepts('{\n        "a": [\r\n\t1]}')
+    assert not accepts('{         "a":[1]}')
+    assert not accepts('{\n\n"a":[1]}')
+    assert accepts("{\n\n" + " " * 99 + '"a":[1]}', max_whitespace=-1)
+    assert accepts('{\n   "a":   [1]}', max_whitespace=3)
+    assert not accepts('{"a":    [1]}', max_whitespace=3)
+    assert not accepts('{"a": [1]}', max_whitespace=0)
     assert accepts('{"a":[1,2]}', any_whitespace=False)
     assert not accepts('{"a": [1,2]}', any_whitespace=False)
     assert accepts('{"a":_[1]}', whitespace_pattern="_")
