@@ -115,6 +115,12 @@ def test_nested_unknown_fields_are_named_or_refused(
     assert check_error(refused, 400)["param"] == names
 
 
+def test_names_of_other_servers_are_refused_with_the_unknown(locked: RunningServer) -> None:
+    body = {**BODY, "response_format": {"type": "json_object", "schema": {"type": "object"}}}
+    reply = httpx.post(f"{locked.url}/v1/completions", json=body, headers={"x-api-key": KEY})
+    assert check_error(reply, 400)["param"] == "response_format.schema"
+
+
 def test_request_ids(server: RunningServer, locked: RunningServer) -> None:
     url = f"{server.url}/v1/completions"
     reply = httpx.post(url, json=BODY, headers={"X-Request-Id": "mine-1"})

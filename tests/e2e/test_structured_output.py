@@ -128,6 +128,8 @@ def test_constrained_and_plain_requests_run_beside_each_other(server: RunningSer
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
         ({"response_format": {**FORMAT, "json_schema": {"name": "x"}}}, "response_format.json_schema.schema"),
         ({"response_format": {"type": "structural_tag"}}, "response_format"),
+        ({"response_format": {"type": "text", "schema": {}}}, "response_format.schema"),
+        ({"response_format": {**FORMAT, "schema": {}}}, "response_format.schema"),
         ({"response_format": FORMAT, "structured_outputs": {"choice": ["a"]}}, "structured_outputs"),
         ({"use_beam_search": True, "n": 2, "structured_outputs": {"choice": ["a"]}}, "structured_outputs"),
     ],
@@ -152,5 +154,68 @@ def test_the_client_sees_bad_requests(server: RunningServer) -> None:
     with pytest.raises(openai.BadRequestError, match="uniqueItems"):
         server.openai().chat.completions.create(
             model="a", messages=MESSAGES,
-            response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {"uniqueItems": True}}},
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"name": "x", "schema": {"uniqueItems": True}, "strict": True},
+            },
         )  # fmt: skip
+
+
+LOOSE = {"type": "object", "properties": {"a": {"enum": ["x"]}, "b": {"enum": ["y"], "not": {}}},
+         "required": ["a"], "additionalProperties": False}  # fmt: skip
+PATH = "properties.b.not"
+
+
+@pytest.mark.parametrize(
+    ("fields", "loosened"),
+    [
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": LOOSE}}},
+         f"response_format.json_schema.schema.{PATH}"),
+        ({"response_format": {"type": "json_object", "schema": LOOSE}}, f"response_format.schema.{PATH}"),
+        ({"response_format": {"type": "json_schema", "schema": LOOSE}}, f"response_format.schema.{PATH}"),
+        ({"response_format": {"type": "json_object", "json_schema": {"name": "x", "schema": LOOSE}}},
+         f"response_format.json_schema.schema.{PATH}"),
+        ({"structured_outputs": {"json": json.dumps(LOOSE)}}, f"structured_outputs.json.{PATH}"),
+        ({"response_format": {"type": "json_object"}}, None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("stream", [False, True])
+def test_no_schema_is_dropped_in_silence(
+    server: RunningServer, fields: dict[str, Any], loosened: str | None, stream: bool
+) -> None:
+    reply = complete(server, **fields, stream=stream, logit_bias=NO_BLANKS)
+    assert reply.headers.get("x-loosened-schema") == loosened
+    if loosened and not stream:
+        assert json.loads(text(reply)) in ({"a": "x"}, {"a": "x", "b": "y"})
+
+
+def test_options_stand_next_to_response_format(server: RunningServer) -> None:
+    said = text(complete(server, response_format=FORMAT, structured_outputs={"disable_any_whitespace": True}))
+    assert re.fullmatch(r'\{"name":"(ann|bob)","age":-?\d+\}', said)
+    wide = {"response_format": FORMAT, "structured_outputs": {"whitespace_pattern": "_"}}
+    assert json.loads(text(complete(server, **wide)).replace("_", ""))["name"] in ("ann", "bob")
+
+
+def test_blanks_are_bounded(server: RunningServer) -> None:
+    """A model that likes blanks and nothing else comes to an end, in every way to demand JSON."""
+    likes = {"logit_bias": {k: 100.0 for k in NO_BLANKS}, "max_tokens": 250}
+    for fields in ({"response_format": FORMAT}, {"structured_outputs": {"json": PERSON}},
+                   {"structured_outputs": {"grammar": f"start: %json {json.dumps(PERSON)}"}}):  # fmt: skip
+        assert json.loads(text(complete(server, **likes, **fields)))["name"] in ("ann", "bob")
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_schema_of_a_tool_is_named(server: RunningServer, strict: bool) -> None:
+    """The tool and the place in its schema: in the header, or in the error."""
+    schemas: list[Any] = [None, {"type": "object", "properties": {"mail": {"type": "string", "pattern": "^(?!x)a$"}}}]
+    tools = [{"type": "function", "function": {"name": f"tool{i}", "parameters": s}} for i, s in enumerate(schemas)]
+    tools[1]["function"]["strict"] = strict
+    body = {"model": "a", "messages": MESSAGES, "tools": tools, "tool_choice": "required", "max_tokens": 5}
+    reply = httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=60)
+    field = "tools[1].function.parameters"
+    if not strict:
+        assert (reply.status_code, reply.headers["x-loosened-schema"]) == (200, f"{field}.properties.mail.pattern")
+        return
+    error = reply.json()["error"]
+    assert (reply.status_code, error["param"]) == (400, field)
+    assert error["message"].startswith(f"{field} (of the tool 'tool1'): properties.mail.pattern: ")

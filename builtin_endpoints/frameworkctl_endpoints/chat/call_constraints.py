@@ -127,7 +127,7 @@ def _schema(tool: FunctionTool) -> dict[str, Any]:
     """Arguments are an object, whatever the tool says of them; a tool that says nothing takes none."""
     if tool.parameters is None:
         return {"type": "object", "properties": {}, "additionalProperties": False}
-    return {"type": "object", **tool.parameters}
+    return {"type": "object", **{key: value for key, value in tool.parameters.items() if value is not None}}
 
 
 def _list_of_calls(tools: Sequence[FunctionTool], *, parallel: bool) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from .call_constraints import strict_calls
 from .format import ChatFormatter
 from .reasoning import constraint_begins_after, needs_special_tokens, reasoning_context, template_kwargs
 from .request import CHAT_UNSUPPORTED, ChatRequest
-from .tools import call_constraint, tool_use
+from .tools import call_constraint, schema_parts, tool_use
 
 log = logging.getLogger("frameworkctl.chat")
 
@@ -78,12 +78,16 @@ class ChatEndpoint(Endpoint):
             values["prompt_logprobs"] = request.top_logprobs or 0
         if needs_special_tokens(use, model):
             values["skip_special_tokens"] = False
-        constraint = call_constraint(use, model)
+        constraint, held = call_constraint(use, model), use.demanded
         if constraint is not None and values["constraint"] is not None:
             log.warning("response_format has no effect: tool_choice demands a call")
-        constraint = constraint or values["constraint"]
-        if constraint is None and use.choice == "auto":
+        own = values["constraint"] if constraint is None else None
+        if constraint is None and own is None and use.choice == "auto":
             constraint = strict_calls(use.tools, model, parallel=use.parallel)
+            held = tuple(tool for tool in use.tools if tool.strict)
+        if constraint is not None:
+            constraint = msgspec.structs.replace(constraint, parts=schema_parts(request.tools, held))
+        constraint = constraint or own
         if constraint is not None:
             after = constraint_begins_after(model, reasoning_context(request, prompt))
             values["constraint"] = msgspec.structs.replace(constraint, after=after)

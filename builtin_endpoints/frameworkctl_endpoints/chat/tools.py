@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
-from frameworkctl.interfaces import Constraint, FunctionTool, RequestError, ServedModel, ToolParser, bad
+from frameworkctl.interfaces import Constraint, FunctionTool, RequestError, SchemaPart, ServedModel, ToolParser, bad
 
 from ..parsing.forced_calls import ListParser, NamedParser
 from .call_constraints import forced_call, forced_calls, writes_natively
@@ -120,6 +121,18 @@ def call_constraint(use: ToolUse, model: ServedModel) -> Constraint | None:
     if use.choice == "named":
         return forced_call(use.demanded[0], model)
     return forced_calls(use.demanded, model, parallel=use.parallel) if use.choice == "required" else None
+
+
+def schema_parts(fields: Sequence[ToolField] | None, tools: Sequence[FunctionTool]) -> tuple[SchemaPart, ...]:
+    """Return the schemas of those of a request's tools that a constraint was made of, by their place in the request."""
+    names = {tool.name for tool in tools}
+    numbered = [(i, f.function) for i, f in enumerate(fields or ()) if f.function.name in names]
+    return tuple(_part(f"tools[{i}].function.parameters", function) for i, function in numbered if function.parameters)
+
+
+def _part(param: str, function: FunctionField) -> SchemaPart:
+    title = f"of the tool {function.name!r:.60}"
+    return SchemaPart(param=param, schema=function.parameters, strict=bool(function.strict), title=title)
 
 
 def _allowed(given: Any, tools: tuple[FunctionField, ...], parallel: bool) -> ToolUse:
