@@ -22,12 +22,14 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 class Grammar(msgspec.Struct, frozen=True, omit_defaults=True):
     """A constraint as it travels: checked, and written down for the engine's compiler.
 
-    Made by ``ServedModel.sampling`` of an ``interfaces.Constraint``, whose ``param`` and ``after`` it keeps.
+    Made by ``ServedModel.sampling`` of an ``interfaces.Constraint``, whose ``param``, ``after`` and ``opening`` it
+    keeps.
     """
 
     text: str
     param: str
     after: tuple[int, ...] = ()
+    opening: tuple[int, ...] = ()
     loosened: tuple[str, ...] = ()  # paths of what is not held, for the reply
 
 
@@ -52,6 +54,8 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     repetition_penalty: float = 1.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    stop_after: str = ""  # reasoning ends with this text, and stop strings count after it
+    stop_opening: str = ""  # an output that does not begin with this text has no reasoning
     stop_token_ids: tuple[int, ...] = ()
     eos_token_ids: tuple[int, ...] = ()
     ignore_eos: bool = False

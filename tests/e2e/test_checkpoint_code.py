@@ -77,7 +77,9 @@ def test_serving_runs_none_of_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["serve", "."], pytest.param(["models", "check", "."], marks=pytest.mark.slow)], ids=" ".join
+    "command",
+    [["serve", ".", "--port", "0"], pytest.param(["models", "check", "."], marks=pytest.mark.slow)],
+    ids=" ".join,
 )
 def test_an_architecture_that_only_its_code_knows_is_refused(tmp_path: Path, command: list[str]) -> None:
     hostile = Hostile(tmp_path, architectures=["OwnForCausalLM"], model_type="own")

@@ -40,7 +40,12 @@ def parse(spec: ReasoningParserSpec, context: ReasoningContext, pieces: Sequence
 @pytest.mark.parametrize(("name", "case"), CASES)
 def test_reasoning_and_content_for_every_cut(name: str, case: dict[str, Any]) -> None:
     spec, text = spec_of(name), case["text"]
-    context = ReasoningContext(prompt=case.get("prompt", ""), template_kwargs=case.get("template_kwargs", {}))
+    context = ReasoningContext(
+        prompt=case.get("prompt", ""),
+        template_kwargs=case.get("template_kwargs", {}),
+        prefill=case.get("prefill"),
+        constrained=case.get("constrained", False),
+    )
     want = (case["reasoning"], case["content"])
     assert parse(spec, context, [text]) == want
     assert parse(spec, context, list(text)) == want, "character by character"

@@ -47,7 +47,8 @@ class Said(msgspec.Struct):
 class Answer:
     """Feed it an output as it comes. ``calls`` is how many calls have begun.
 
-    Without ``parallel`` only the first call counts; without ``show_reasoning`` reasoning is left out.
+    Without ``parallel`` only the first call counts; without ``show_reasoning`` reasoning is left out. ``earlier_ids``
+    are the ids of the conversation's calls, which no new call may repeat.
     """
 
     def __init__(
@@ -57,13 +58,14 @@ class Answer:
         *,
         parallel: bool = True,
         show_reasoning: bool = True,
+        earlier_ids: Sequence[str] = (),
     ) -> None:
         self._reasoning, self._tools = reasoning, tools
         self._most = None if parallel else 1
         self._show = show_reasoning
         self.calls = 0
         self._arguments_said: list[str] = []  # of the call that counts and began last
-        self._call_ids: set[str] = set()
+        self._call_ids, self._earlier = set(earlier_ids), len(earlier_ids)
         self._thoughts: list[str] = []
         self._ids: list[int] = []
         self._answered = False  # something came after the reasoning
@@ -125,7 +127,8 @@ class Answer:
                     self.calls += 1
                     if self._counts():
                         assert self._tools is not None
-                        call_id = id if id and id not in self._call_ids else self._tools.new_id()
+                        number = self._earlier + self.calls - 1
+                        call_id = id if id and id not in self._call_ids else self._tools.call_id(name, number)
                         self._call_ids.add(call_id)
                         self._arguments_said = []
                         said.calls.append(CallDelta(self.calls - 1, call_id, "function", FunctionDelta(name, "")))

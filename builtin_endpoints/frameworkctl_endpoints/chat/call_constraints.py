@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from frameworkctl.interfaces import CallFormat, Constraint, FunctionTool, ServedModel
+from frameworkctl.interfaces import CallBegin, CallFormat, Constraint, FunctionTool, ServedModel
 
 _MARKER = re.compile(r"(<[^<>\s]+>|\[[A-Z_/]+\])")
 _TEXT = "/(.|\\n)+/"
@@ -52,7 +53,20 @@ def writes_natively(model: ServedModel, tools: Sequence[FunctionTool]) -> bool:
 def _native(model: ServedModel, tools: Sequence[FunctionTool]) -> list[CallFormat] | None:
     write = None if model.tool_parser is None else model.tool_parser.call_format
     formats = [] if write is None else [form for tool in tools if (form := write(tool)) is not None]
-    return formats if formats and len(formats) == len(tools) else None
+    if not formats or len(formats) != len(tools):
+        return None
+    return formats if all(map(_reads_back, itertools.repeat(model), tools, formats)) else None
+
+
+def _reads_back(model: ServedModel, tool: FunctionTool, form: CallFormat) -> bool:
+    """Return whether the format's parser finds the tool's name again: a format may have no way to write it."""
+    assert model.tool_parser is not None
+    for arguments in ("{}", ""):
+        parser = model.tool_parser.parser([tool])
+        events = [*parser.feed(f"{form.first}{form.begin}{arguments}{form.end}{form.last}"), *parser.finish()]
+        if [event.name for event in events if isinstance(event, CallBegin)] == [tool.name]:
+            return True
+    return False
 
 
 def _calls(parallel: bool) -> str:

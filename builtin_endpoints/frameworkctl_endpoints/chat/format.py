@@ -88,7 +88,7 @@ class ChatFormatter(Formatter):
         self.echo = [content.feed(echo) for content in self.contents][-1] if echo else ""
         object_ = "chat.completion.chunk" if request.stream else "chat.completion"
         self.model, self.use = model, tool_use(request)
-        self.answers = [make_answer(request, self.use, work.items[0].prompt, model, call) for _ in range(self.n)]
+        self.answers = [make_answer(request, self.use, work.items[0], model, call) for _ in range(self.n)]
         self.head = make_head("chatcmpl", call.request_id, object_, model)
         self._begun = False
 

@@ -25,7 +25,13 @@ from ..field_checks import check_fields
 from ..generation_fields import fields
 from .call_constraints import strict_calls
 from .format import ChatFormatter
-from .reasoning import constraint_begins_after, needs_special_tokens, reasoning_context, template_kwargs
+from .reasoning import (
+    constraint_after_reasoning,
+    needs_special_tokens,
+    reasoning_context,
+    stop_fields,
+    template_kwargs,
+)
 from .request import CHAT_UNSUPPORTED, ChatRequest
 from .tools import call_constraint, schema_parts, tool_use
 
@@ -88,9 +94,10 @@ class ChatEndpoint(Endpoint):
         if constraint is not None:
             constraint = msgspec.structs.replace(constraint, parts=schema_parts(request.tools, held))
         constraint = constraint or own
+        context = reasoning_context(request, prompt, constrained=constraint is not None)
         if constraint is not None:
-            after = constraint_begins_after(model, reasoning_context(request, prompt))
-            values["constraint"] = msgspec.structs.replace(constraint, after=after)
+            values["constraint"] = constraint_after_reasoning(constraint, model, context)
+        values.update(stop_fields(model, context))
         if request.use_beam_search:
             item = beam_search(request, prompt, model, values)
         else:

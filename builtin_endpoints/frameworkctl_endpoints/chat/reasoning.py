@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from frameworkctl.interfaces import Call, Prompt, ReasoningContext, ServedModel
+import msgspec
+from frameworkctl.interfaces import Call, Constraint, GenerateItem, Prompt, ReasoningContext, ServedModel
 
 from .answer import Answer
 from .tools import ToolUse
@@ -21,6 +22,10 @@ class ReasoningRequest(Protocol):
     @property
     def include_reasoning(self) -> bool | None: ...
     @property
+    def messages(self) -> list[Any]: ...
+    @property
+    def continue_final_message(self) -> bool | None: ...
+    @property
     def chat_template_kwargs(self) -> Any: ...
 
 
@@ -33,29 +38,67 @@ def template_kwargs(request: ReasoningRequest) -> dict[str, Any]:
     return {**out, **given} if isinstance(given, Mapping) else out
 
 
-def reasoning_context(request: ReasoningRequest, prompt: Prompt) -> ReasoningContext:
-    return ReasoningContext(prompt=prompt.text or "", template_kwargs=template_kwargs(request))
+def reasoning_context(request: ReasoningRequest, prompt: Prompt, *, constrained: bool) -> ReasoningContext:
+    """Return what a reasoning parser may know; ``constrained``: the output must match a format."""
+    prefill = text_of(request.messages[-1].get("content")) if request.continue_final_message else None
+    return ReasoningContext(
+        prompt=prompt.text or "", template_kwargs=template_kwargs(request), prefill=prefill, constrained=constrained
+    )
 
 
-def constraint_begins_after(model: ServedModel, context: ReasoningContext) -> tuple[int, ...]:
-    """The tokens behind which a constraint holds: reasoning is free."""
+def text_of(content: Any) -> str:
+    """Return the text of a message's content, in either of its forms."""
+    if isinstance(content, list):
+        return "".join(part if isinstance(part, str) else str(part.get("text") or "") for part in content)
+    return str(content or "")
+
+
+def constraint_after_reasoning(constraint: Constraint, model: ServedModel, context: ReasoningContext) -> Constraint:
+    """Return the constraint for the answer alone: reasoning before it is free, and may be left out."""
     spec = model.reasoning_parser
     if spec is None or not spec.reasons(context):
-        return ()
-    return tuple(model.tokenizer.encode(spec.end, add_special_tokens=False))
+        return constraint
+    opened = spec.opened is None or not spec.start or spec.opened(context)
+    return msgspec.structs.replace(
+        constraint, after=_ids(model, spec.end), opening=() if opened else _ids(model, spec.start)
+    )
 
 
-def make_answer(request: ReasoningRequest, use: ToolUse, prompt: Prompt, model: ServedModel, call: Call) -> Answer:
-    """For one output; the filters of the call see what its parsers make of it."""
+def stop_fields(model: ServedModel, context: ReasoningContext) -> dict[str, str]:
+    """Return the sampling fields with which stop strings count in the answer only."""
     spec = model.reasoning_parser
-    reasoning = None if spec is None else call.guard.reasoning_parser(spec.parser(reasoning_context(request, prompt)))
+    if spec is None:
+        return {}
+    inside = spec.opened(context) if spec.opened is not None else spec.reasons(context)
+    if inside or (spec.reasons(context) and not context.constrained):
+        return {"stop_after": spec.end}
+    return {"stop_after": spec.end, "stop_opening": spec.start} if spec.start else {}
+
+
+def _ids(model: ServedModel, text: str) -> tuple[int, ...]:
+    return tuple(model.tokenizer.encode(text, add_special_tokens=False))
+
+
+def make_answer(request: ReasoningRequest, use: ToolUse, item: GenerateItem, model: ServedModel, call: Call) -> Answer:
+    """Return the reader of one output; the filters of the call see what its parsers make of it."""
+    spec, reasoning = model.reasoning_parser, None
+    if spec is not None:
+        context = reasoning_context(request, item.prompt, constrained=item.params.grammar is not None)
+        reasoning = call.guard.reasoning_parser(spec.parser(context))
     tools = use.parser(model)
     return Answer(
         reasoning,
         None if tools is None else call.guard.tool_parser(tools),
         parallel=use.parallel,
         show_reasoning=request.include_reasoning is not False,
+        earlier_ids=earlier_call_ids(request.messages),
     )
+
+
+def earlier_call_ids(messages: Sequence[Any]) -> list[str]:
+    """Return the ids of the calls in a conversation, in order."""
+    calls = [call for message in messages if isinstance(message, Mapping) for call in message.get("tool_calls") or ()]
+    return [str(call.get("id") or "") for call in calls if isinstance(call, Mapping)]
 
 
 def needs_special_tokens(use: ToolUse, model: ServedModel) -> bool:

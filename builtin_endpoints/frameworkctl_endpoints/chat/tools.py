@@ -84,7 +84,8 @@ class ToolUse(msgspec.Struct, frozen=True):
             return None
         if model.tool_parser is not None and (self.choice == "auto" or writes_natively(model, self.demanded)):
             return model.tool_parser.parser(self.tools)
-        return NamedParser(self.name) if self.choice == "named" and self.name is not None else ListParser()
+        own = None if model.tool_parser is None else model.tool_parser.parser(self.tools)
+        return NamedParser(self.name, own) if self.choice == "named" and self.name is not None else ListParser(own)
 
 
 def tool_use(request: ToolRequest) -> ToolUse:

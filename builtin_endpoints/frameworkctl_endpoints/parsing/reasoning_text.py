@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from frameworkctl.interfaces import ContentText, ReasoningContext, ReasoningParser, ReasoningText
+from frameworkctl.interfaces import ContentText, ReasoningContext, ReasoningParser, ReasoningParserSpec, ReasoningText
 
 from .reader import Reader, Steps
 
@@ -15,32 +15,50 @@ class MarkedReasoningParser(ReasoningParser):
 
     ``assumed``: an output begins with reasoning, and ``start`` may be missing; without ``end`` it is reasoning as a
     whole. Else reasoning needs ``start``, which must come first unless the markers are tokens that ``repeat``. What a
-    template or a request says of it counts more, see ``reasons``. ``breaks`` end reasoning too, and belong to what
-    follows.
+    template or a request says of it counts more, see ``reasons``.
     """
 
     start: ClassVar[str]
     end: ClassVar[str]
     assumed: ClassVar[bool] = True
     repeat: ClassVar[bool] = False
-    breaks: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, context: ReasoningContext) -> None:
         self.reader = Reader()
-        self.opened = self.reasons(context)
+        self.begins = self.opened(context) if context.constrained else self.reasons(context)
         self._pieces: list[ReasoningText | ContentText] = []
         self._steps = self.parse()
 
     @classmethod
+    def spec(cls, name: str, *aliases: str, special_tokens: bool = False) -> ReasoningParserSpec:
+        """Return the declaration of this format under ``name``."""
+        return ReasoningParserSpec(
+            name=name,
+            aliases=aliases,
+            parser=cls,
+            start=cls.start,
+            end=cls.end,
+            reasons=cls.reasons,
+            opened=cls.opened,
+            special_tokens=special_tokens,
+        )
+
+    @classmethod
     def reasons(cls, context: ReasoningContext) -> bool:
-        """Whether the output begins with reasoning: by the end of the prompt, by the request, else ``assumed``."""
-        prompt = context.prompt.rstrip()
-        if prompt.endswith(cls.end):
-            return False
-        if prompt.endswith(cls.start):
+        """Return whether the output begins with reasoning: by the prompt, by the request, else ``assumed``."""
+        if cls.opened(context):
             return True
+        if context.prefill is not None or context.prompt.rstrip().endswith(cls.end):
+            return False
         given = context.template_kwargs
         return cls.assumed and given.get("enable_thinking", given.get("thinking")) is not False
+
+    @classmethod
+    def opened(cls, context: ReasoningContext) -> bool:
+        """Return whether the prompt, or the beginning of the message that the output continues, has begun reasoning."""
+        if context.prefill is not None:
+            return context.prefill.rfind(cls.start) > context.prefill.rfind(cls.end)
+        return context.prompt.rstrip().endswith(cls.start)
 
     def feed(self, text: str) -> Sequence[ReasoningText | ContentText]:
         self.reader.push(text)
@@ -61,11 +79,11 @@ class MarkedReasoningParser(ReasoningParser):
         reasoning = bool((yield from self.take_start()))
         if not reasoning:
             reader.rewind()
-            reasoning = self.opened
+            reasoning = self.begins
         reader.release()
         while True:
             if reasoning:
-                if (yield from reader.until(*self.ends(), *self.breaks, sink=self.reasoning)) is None:
+                if (yield from reader.until(*self.ends(), sink=self.reasoning)) is None:
                     return
                 yield from reader.take(*self.ends())
             if not self.repeat:

@@ -15,5 +15,4 @@ class DeepseekR1Parser(MarkedReasoningParser):
 
 @hookimpl
 def register_reasoning_parsers(register: Register[ReasoningParserSpec]) -> None:
-    parser = DeepseekR1Parser
-    register(ReasoningParserSpec(name="deepseek_r1", parser=parser, end=parser.end, reasons=parser.reasons))
+    register(DeepseekR1Parser.spec("deepseek_r1"))

@@ -23,10 +23,4 @@ class GemmaParser(MarkedReasoningParser):
 
 @hookimpl
 def register_reasoning_parsers(register: Register[ReasoningParserSpec]) -> None:
-    parser = GemmaParser
-    register(
-        ReasoningParserSpec(
-            name="gemma4", aliases=("gemma",), parser=parser, end=parser.end, reasons=parser.reasons,
-            special_tokens=True,
-        )
-    )  # fmt: skip
+    register(GemmaParser.spec("gemma4", "gemma", special_tokens=True))

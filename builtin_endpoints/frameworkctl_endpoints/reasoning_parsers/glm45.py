@@ -9,9 +9,4 @@ from .qwen3 import Qwen3Parser
 
 @hookimpl
 def register_reasoning_parsers(register: Register[ReasoningParserSpec]) -> None:
-    parser = Qwen3Parser
-    register(
-        ReasoningParserSpec(
-            name="glm45", aliases=("glm", "glm47"), parser=parser, end=parser.end, reasons=parser.reasons
-        )
-    )
+    register(Qwen3Parser.spec("glm45", "glm", "glm47"))

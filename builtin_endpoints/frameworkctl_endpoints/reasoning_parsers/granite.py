@@ -23,5 +23,4 @@ class GraniteParser(MarkedReasoningParser):
 
 @hookimpl
 def register_reasoning_parsers(register: Register[ReasoningParserSpec]) -> None:
-    parser = GraniteParser
-    register(ReasoningParserSpec(name="granite", parser=parser, end=parser.end, reasons=parser.reasons))
+    register(GraniteParser.spec("granite"))

@@ -16,7 +16,4 @@ class MistralParser(MarkedReasoningParser):
 
 @hookimpl
 def register_reasoning_parsers(register: Register[ReasoningParserSpec]) -> None:
-    parser = MistralParser
-    register(
-        ReasoningParserSpec(name="mistral", parser=parser, end=parser.end, reasons=parser.reasons, special_tokens=True)
-    )
+    register(MistralParser.spec("mistral", special_tokens=True))

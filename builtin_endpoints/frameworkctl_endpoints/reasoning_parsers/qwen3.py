@@ -8,13 +8,11 @@ from ..parsing.reasoning_text import MarkedReasoningParser
 
 
 class Qwen3Parser(MarkedReasoningParser):
-    """A tool call ends the reasoning too."""
+    """Without any tag, all is reasoning: it was cut off."""
 
     start, end = "<think>", "</think>"
-    breaks = ("<tool_call>",)
 
 
 @hookimpl
 def register_reasoning_parsers(register: Register[ReasoningParserSpec]) -> None:
-    parser = Qwen3Parser
-    register(ReasoningParserSpec(name="qwen3", parser=parser, end=parser.end, reasons=parser.reasons))
+    register(Qwen3Parser.spec("qwen3"))

@@ -20,6 +20,9 @@ class KimiParser(WrappedToolParser):
 
     first, last, opening, closing = FIRST, LAST, BEGIN, END
 
+    def call_id(self, name: str, number: int) -> str:
+        return f"functions.{name}:{number}"
+
     def call(self) -> Steps[bool]:
         reader = self.reader
         yield from reader.spaces()

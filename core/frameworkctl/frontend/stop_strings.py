@@ -15,12 +15,21 @@ class StopChecker:
     ``stop`` are the strings, none of them empty. The match that is complete first wins, of several the first listed.
     With ``include_in_output`` the text ends behind the match instead of before it, and nothing is ever held back.
     Matches that are complete within the first ``min_tokens`` tokens do not count. Raises ``ValueError`` for an empty
-    string.
+    string. ``after`` and ``opening`` are those of ``AnswerStart``: reasoning is passed on as it is.
     """
 
-    __slots__ = ("_firsts", "_held", "_include", "_matched", "_min_tokens", "_needles", "_partial", "_text")
+    __slots__ = ("_firsts", "_gate", "_held", "_include", "_matched", "_min_tokens", "_needles", "_partial", "_text")
 
-    def __init__(self, stop: Sequence[str], *, include_in_output: bool = False, min_tokens: int = 0) -> None:
+    def __init__(
+        self,
+        stop: Sequence[str],
+        *,
+        include_in_output: bool = False,
+        min_tokens: int = 0,
+        after: str = "",
+        opening: str = "",
+    ) -> None:
+        self._gate = AnswerStart(opening, after) if stop and after else None
         if not all(stop):
             raise ValueError("a stop string may not be empty")
         self._needles = [_Needle(word) for word in stop]
@@ -39,6 +48,15 @@ class StopChecker:
         comes after a match is dropped. A step whose tokens lie on both sides of ``min_tokens`` has to be pushed in
         two parts.
         """
+        if self._gate is None:
+            return self._push(delta, tokens)
+        reasoning, answer = self._gate.split(delta)
+        if self._gate.passed:
+            self._gate = None
+        text, matched = self._push(answer, tokens)
+        return reasoning + text, matched
+
+    def _push(self, delta: str, tokens: int) -> tuple[str, str | None]:
         if not self._needles:
             return delta, None
         if self._matched is not None:
@@ -68,10 +86,12 @@ class StopChecker:
 
     def flush(self) -> str:
         """Return the text still held back: the sequence has ended, nothing can complete it any more."""
+        undecided = "" if self._gate is None else self._gate.undecided
+        self._gate = None
         held, self._held, self._partial = self._held, 0, False
         for needle in self._needles:
             needle.depth = 0
-        return self._text.take(held)
+        return undecided + self._text.take(held)
 
     def _finish(self, delta: str, word: str) -> tuple[str, str]:
         self._matched = word
@@ -81,6 +101,40 @@ class StopChecker:
         text = self._text.take(self._held + len(delta) - len(word))
         self._text, self._held = _Pieces(), 0
         return text, word
+
+
+class AnswerStart:
+    """Finds where the answer begins in an output that may begin with reasoning.
+
+    Reasoning ends with ``after``. An output that does not begin with ``opening``, white space aside, has none; with an
+    empty ``opening`` it begins inside reasoning.
+    """
+
+    __slots__ = ("_end", "_opening", "passed", "undecided")
+
+    def __init__(self, opening: str, after: str) -> None:
+        self._opening, self._end = opening, _Needle(after)
+        self.passed = False  # the answer has begun
+        self.undecided = ""  # text that may still become ``opening``
+
+    def split(self, delta: str) -> tuple[str, str]:
+        """Return the next text as the part that is reasoning and the part that is answer, while not ``passed``."""
+        if self._opening:
+            delta = self.undecided + delta
+            begun = delta.lstrip()
+            self.undecided = ""
+            if len(begun) < len(self._opening) and self._opening.startswith(begun):
+                self.undecided = delta
+                return "", ""
+            if not begun.startswith(self._opening):
+                self.passed = True
+                return "", delta
+            self._opening = ""
+        end = self._end.advance(delta, len(delta), True)
+        if not end:
+            return delta, ""
+        self.passed = True
+        return delta[:end], delta[end:]
 
 
 class _Needle:

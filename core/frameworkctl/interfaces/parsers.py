@@ -71,6 +71,13 @@ class ToolParser(ABC):
         """An id for a call to which the model gave none."""
         return f"chatcmpl-tool-{secrets.token_hex(8)}"
 
+    def call_id(self, name: str, number: int) -> str:
+        """Return the id of a call of the function ``name`` to which the model gave none, or one that was used before.
+
+        ``number`` is how many calls there were before in the conversation, for formats that count them.
+        """
+        return self.new_id()
+
 
 class CallFormat(msgspec.Struct, frozen=True, kw_only=True):
     """How a model writes one call, so that a constraint can hold it to that.
@@ -127,25 +134,36 @@ class ReasoningParser(ABC):
 
 
 class ReasoningContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reasoning parser may want to know: the rendered prompt (its end tells whether a template has opened or
-    closed the reasoning itself), and the variables that the request gave the template.
+    """What a reasoning parser may want to know of the request.
+
+    ``prompt`` is the rendered prompt: its end shows whether a template has opened or closed the reasoning itself.
+    ``template_kwargs`` are the variables that the request gave the template. ``prefill`` is the beginning of the
+    message that the output continues (``continue_final_message``), None if the output begins a message.
+    ``constrained``: the output must match a format, so one that does not begin as reasoning is an answer.
     """
 
     prompt: str = ""
     template_kwargs: Mapping[str, Any] = {}
+    prefill: str | None = None
+    constrained: bool = False
 
 
 class ReasoningParserSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A format of reasoning, chosen by name with ``--reasoning-parser NAME``.
 
-    ``end`` is the text with which reasoning ends: what a request wants of the output's form holds behind it.
-    ``reasons`` tells whether an output with this context begins with reasoning that ``end`` will close.
+    ``end`` is the text with which reasoning ends: what a request wants of the output's form holds after it, and stop
+    strings count after it. ``reasons`` returns whether an output with this context begins with reasoning that ``end``
+    will close. ``start`` is the text with which a model begins reasoning that the prompt has not begun, and
+    ``opened`` returns whether the prompt has; without them every output that ``reasons`` is taken to be inside
+    reasoning from its first token on.
     """
 
     name: str
     parser: Callable[[ReasoningContext], ReasoningParser]
     end: str
     reasons: Callable[[ReasoningContext], bool]
+    start: str = ""
+    opened: Callable[[ReasoningContext], bool] | None = None
     aliases: tuple[str, ...] = ()
     special_tokens: bool = False
     api_version: int = API_VERSION

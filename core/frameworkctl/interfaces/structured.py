@@ -40,8 +40,10 @@ class Constraint(msgspec.Struct, frozen=True, kw_only=True):
     accepted, and the reply names the keyword. ``parts`` are the schemas that were put into ``value``, in order that
     errors and replies can name the field that each came from; their own ``strict`` counts then.
 
-    ``after`` is a run of token ids: the constraint begins behind its first occurrence in the output, and nothing before
-    is held to anything (the end of a reasoning part). Empty: from the first token on.
+    ``after`` is a run of token ids, the end of a reasoning part: the constraint begins after its first occurrence in
+    the output. What comes before is free, except that the output cannot end there. Empty: from the first token on.
+    ``opening`` is the run of token ids that begins the reasoning part, if the prompt has not begun it: an output that
+    does not begin with them is constrained from its first token on.
     """
 
     kind: ConstraintKind
@@ -54,6 +56,7 @@ class Constraint(msgspec.Struct, frozen=True, kw_only=True):
     additional_properties: bool = True  # False: objects whose schema does not say so have no others
     whitespace_pattern: str | None = None  # a regular expression for what stands between the tokens of JSON
     after: tuple[int, ...] = ()
+    opening: tuple[int, ...] = ()
 
 
 class ConstraintError(ValueError):

@@ -29,4 +29,4 @@ def grammar_of(constraint: Constraint | None, spec: StructuredOutputSpec, max_wh
         raise RequestError(message, param=own or constraint.param, code="invalid_grammar") from e
     if not isinstance(made, PreparedGrammar):
         made = PreparedGrammar(made)
-    return Grammar(made.text, constraint.param, constraint.after, made.loosened)
+    return Grammar(made.text, constraint.param, constraint.after, constraint.opening, made.loosened)

@@ -36,7 +36,11 @@ class _SequenceText:
             spaces_between_special_tokens=params.spaces_between_special_tokens,
         )  # fmt: skip
         self.stop = StopChecker(
-            params.stop, include_in_output=params.include_stop_str_in_output, min_tokens=params.min_tokens
+            params.stop,
+            include_in_output=params.include_stop_str_in_output,
+            min_tokens=params.min_tokens,
+            after=params.stop_after,
+            opening=params.stop_opening,
         )
         self.context: list[int] = []  # output tokens before the next one, which may complete a character with it
         self.count = 0

@@ -35,6 +35,9 @@ class GuardedToolParser(ToolParser):
     def new_id(self) -> str:
         return self._parser.new_id()
 
+    def call_id(self, name: str, number: int) -> str:
+        return self._parser.call_id(name, number)
+
     def _passed(self, events: Iterable[ToolEvent]) -> Iterator[ToolEvent]:
         for event in events:
             match event:

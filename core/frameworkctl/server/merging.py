@@ -48,6 +48,8 @@ def merged_params(
         **values,
         max_tokens=_max_tokens(model, fields, default_max_tokens),
         stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
+        stop_after=fields.get("stop_after") or "",
+        stop_opening=fields.get("stop_opening") or "",
         stop_token_ids=tuple(fields.get("stop_token_ids") or ()),
         eos_token_ids=model.eos_token_ids,
         logit_bias=parse_logit_bias(fields.get("logit_bias")),
