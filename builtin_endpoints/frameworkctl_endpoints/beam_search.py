@@ -27,6 +27,7 @@ from .generation_fields import GenerationFields
 from .structured_output import ResponseFormat
 
 MAX_WIDTH = 128
+MAX_PENALTY = 10  # lengths to the power of more leave the range of a float
 # Fields that a search cannot honour, with the values that change nothing.
 REFUSED: dict[str, tuple[Any, ...]] = {
     "stop": ([], ()), "stop_token_ids": ([],), "min_tokens": (0,), "presence_penalty": (0.0,),
@@ -114,6 +115,8 @@ def beam_search(
         raise bad("n", f"n is the width of the beam search and must be in [1, {MAX_WIDTH}], got {width}.")
     params = model.sampling(prompt, {**values, "n": 1}, default_max_tokens=default_max_tokens)
     penalty = 1.0 if request.length_penalty is None else request.length_penalty
+    if not -MAX_PENALTY <= penalty <= MAX_PENALTY:
+        raise bad("length_penalty", f"length_penalty must be in [-{MAX_PENALTY}, {MAX_PENALTY}], got {penalty:g}.")
     return GenerateItem(
         prompt=prompt, params=params, search=BeamSearch(width, penalty), width=width, priority=request.priority or 0,
         cache_salt=request.cache_salt,

@@ -16,6 +16,7 @@ MAX_STOP_CHARACTERS = 1 << 14  # of all stop strings
 MAX_BAD_WORDS = 128  # token sequences; each word is one or two
 MAX_BAD_WORD_TOKENS = 1024
 MAX_LOGPROB_TOKEN_IDS = 128
+MAX_TOP_K = 2**31 - 1  # what the runner's arrays hold
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
@@ -84,7 +85,10 @@ class Range(NamedTuple):
     open_low: bool = False
 
     def __contains__(self, value: object) -> bool:
-        number = float(value)  # type: ignore[arg-type]
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except OverflowError:  # an integer beyond any float
+            return False
         return math.isfinite(number) and self.low <= number <= self.high and not (self.open_low and number == self.low)
 
     def __str__(self) -> str:
@@ -113,8 +117,8 @@ def validate(
     for name, limits in RANGES.items():
         if getattr(p, name) not in limits:
             raise bad(name, f"{name} must be {limits}, got {getattr(p, name)}.")
-    if p.top_k < 0:
-        raise bad("top_k", f"top_k must be 0 or -1 (off) or at least 1, got {p.top_k}.")
+    if not 0 <= p.top_k <= MAX_TOP_K:
+        raise bad("top_k", f"top_k must be 0 or -1 (off), or in [1, {MAX_TOP_K}], got {p.top_k}.")
     _validate_counts(p, max_model_len, min_max_tokens)
     for name in ("logprobs", "prompt_logprobs"):
         asked = getattr(p, name)

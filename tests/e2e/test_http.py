@@ -262,3 +262,24 @@ def test_an_idle_connection_outlives_what_clients_keep(server: RunningServer) ->
     assert kept is not None
     assert connection.sock is kept
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"top_k": 2**31}, "top_k"), ({"top_k": 2**63}, "top_k"), ({"top_k": 2**64}, "top_k"),
+        ({"top_k": 10**400}, "top_k"), ({"seed": 2**64}, "seed"), ({"n": 2**64}, "n"),
+        ({"max_tokens": 2**64}, "max_tokens"), ({"min_tokens": 2**64}, "min_tokens"),
+        ({"priority": 2**64}, "priority"), ({"temperature": 10**400}, "temperature"),
+        ({"stop_token_ids": [2**64]}, "stop_token_ids"), ({"allowed_token_ids": [2**70]}, "allowed_token_ids"),
+        ({"logit_bias": {str(2**70): 1}}, "logit_bias"), ({"prompt_logprobs": 2**64}, "prompt_logprobs"),
+        ({"use_beam_search": True, "n": 2, "length_penalty": 1e308}, "length_penalty"),
+        ({"truncate_prompt_tokens": 2**64}, "truncate_prompt_tokens"),
+    ],
+)  # fmt: skip
+def test_numbers_beyond_64_bits_are_refused_and_leave_nothing_behind(
+    server: RunningServer, fields: dict[str, Any], param: str
+) -> None:
+    error = check_error(httpx.post(f"{server.url}/v1/completions", json={**BODY, **fields}), 400)
+    assert error["param"] == param
+    assert httpx.post(f"{server.url}/v1/completions", json={**BODY, "temperature": 0}).status_code == 200

@@ -62,10 +62,19 @@ class EngineClient(asyncio.Protocol):
         open_input: bool = False,
         embeds: bytes | None = None,
     ) -> RowStream:
-        """Start a request; the caller must ``close`` the stream whatever happens."""
+        """Start a request; the caller must ``close`` the stream whatever happens.
+
+        Raises:
+            EngineError: the engine is gone, or the request cannot be packed; then nothing of it is left behind.
+        """
         stream = RowStream(next(self._ids), params.n)
+        if self._transport is None or self._transport.is_closing():
+            raise EngineError("The engine is gone; send the request again.", code="engine_died")
+        try:
+            self.send(Generate(stream.id, tokens, params, seed, priority, extras, open_input, embeds))
+        except (OverflowError, TypeError, ValueError) as e:
+            raise EngineError(f"The request cannot be sent to the engine: {e}") from e
         self._streams[stream.id] = stream
-        self.send(Generate(stream.id, tokens, params, seed, priority, extras, open_input, embeds))
         return stream
 
     def pool(self, texts: int) -> PoolStream:

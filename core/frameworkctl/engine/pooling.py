@@ -27,10 +27,12 @@ def sequences(message: Pool, last_id: int, cache: CacheManager, read_whole: froz
         at += length
         if message.seconds:
             pool = message.params.at(message.seconds[place])
-        yield Sequence(
+        seq = Sequence(
             last_id + place + 1, message.id, number, tokens, NOT_SAMPLED, seed=0, limit=length + 1, arrival=arrival,
             groups=groups, chain_root=root, priority=message.priority, pool=pool, reads_all=reads_all,
         )  # fmt: skip
+        seq.place = place
+        yield seq
 
 
 def pooled(events: Iterable[Event]) -> list[Pooled]:

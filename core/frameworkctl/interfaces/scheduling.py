@@ -11,7 +11,10 @@ from .markers import API_VERSION
 
 
 class RequestView(msgspec.Struct, frozen=True):
-    """A sequence as a policy sees it. ``arrival`` is ``time.monotonic()`` of the engine; counts are tokens."""
+    """A sequence as a policy sees it. ``arrival`` is ``time.monotonic()`` of the engine; counts are tokens.
+
+    ``turn`` is lower for the first sequences of a request than for its later ones: in this order requests take turns.
+    """
 
     id: int
     arrival: float
@@ -21,6 +24,7 @@ class RequestView(msgspec.Struct, frozen=True):
     computed_tokens: int
     preemptions: int
     waiting_input: bool
+    turn: int = 0
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -44,7 +48,7 @@ class Policy:
 
     def key(self, request: RequestView, now: float) -> tuple[float, ...]:
         """Waiting requests are admitted in ascending order of this."""
-        return (request.arrival, request.id)
+        return (request.turn, request.arrival, request.id)
 
     def hold(self, request: RequestView, load: Load) -> bool:
         """True: leave this waiting request out of the step; others may pass it."""

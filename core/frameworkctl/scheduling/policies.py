@@ -17,7 +17,7 @@ class Priority(Policy):
     uses_priority = True
 
     def key(self, request: RequestView, now: float) -> tuple[float, ...]:
-        return (request.priority, request.arrival, request.id)
+        return (request.priority, request.turn, request.arrival, request.id)
 
     def victim(self, running: Sequence[RequestView], need: RequestView) -> int:
         return max(range(len(running)), key=lambda i: self.key(running[i], 0.0))

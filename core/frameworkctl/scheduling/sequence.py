@@ -30,8 +30,9 @@ class Sequence:
     __slots__ = (
         "arrival", "awaited", "cached_tokens", "chain", "chain_root", "committed", "computed", "constrained",
         "cross_digest", "cross_tokens", "drafts", "embeds", "epoch", "id", "index", "input_open", "kept",
-        "known_to_runner", "limit", "long", "params", "pending", "pool", "priority",
+        "known_to_runner", "limit", "long", "params", "pending", "place", "pool", "priority",
         "prompt_len", "published", "reads_all", "request", "seed", "sent", "status", "tables", "tokens",
+        "turn",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +57,8 @@ class Sequence:
         reads_all: bool = False,
     ) -> None:
         self.id, self.request, self.index = id, request, index
+        self.place = index  # among the sequences of its request
+        self.turn: int | None = None  # its place in the queue's virtual time, see WaitingQueue
         self.tokens, self.prompt_len, self.params = tokens, len(tokens), params
         self.seed = seed
         self.limit = limit  # length, prompt included, at which it ends
@@ -122,5 +125,5 @@ class Sequence:
         return RequestView(
             id=self.id, arrival=self.arrival, priority=self.priority, prompt_tokens=self.prompt_len,
             output_tokens=self.output_len + self.pending, computed_tokens=self.computed, preemptions=self.epoch,
-            waiting_input=self.idle,
+            waiting_input=self.idle, turn=self.turn or 0,
         )  # fmt: skip

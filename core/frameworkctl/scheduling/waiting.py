@@ -11,12 +11,18 @@ from .sequence import Sequence, Status
 
 
 class WaitingQueue:
-    """A heap by ``Policy.key``. Sequences that left it (aborted) are passed over when they come up."""
+    """A heap by ``Policy.key``. Sequences that left it (aborted) are passed over when they come up.
+
+    ``turn`` is the virtual time of start-time fair queuing (Goyal, Vin and Cheng, 1996): that of the last admitted
+    sequence. The sequences of a request get the turns after it, one each, so that requests take turns however many
+    sequences they have.
+    """
 
     def __init__(self, policy: PolicyGuard) -> None:
         self.policy = policy
         self._heap: list[tuple[tuple[float, ...], int, Sequence]] = []
         self._members: set[int] = set()
+        self.turn = 0
 
     def __len__(self) -> int:
         return len(self._members)
@@ -25,8 +31,15 @@ class WaitingQueue:
         return seq.id in self._members
 
     def add(self, seq: Sequence) -> None:
+        """Queue a sequence; one that comes back after a preemption keeps its turn."""
+        if seq.turn is None:
+            seq.turn = self.turn + 1 + seq.place
         self._members.add(seq.id)
         heapq.heappush(self._heap, (self.policy.key(seq.view(), time.monotonic()), seq.id, seq))
+
+    def admitted(self, seq: Sequence) -> None:
+        self.turn = max(self.turn, seq.turn or 0)
+        self.discard(seq)
 
     def discard(self, seq: Sequence) -> None:
         self._members.discard(seq.id)
