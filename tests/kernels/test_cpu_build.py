@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from frameworkctl_kernels.cpu import build
+from frameworkctl_kernels.cpu import ahead, build
+from frameworkctl_kernels.cpu.intact import NOTE, intact
 from frameworkctl_kernels.protocol import BackendUnavailable
 from support.checkpoints import make_checkpoint
 
@@ -87,6 +88,48 @@ class TestCache:
         monkeypatch.setattr(build, "_processor", lambda: "another model")
         places.add(build.place())
         assert len(places) == 4
+
+    @pytest.mark.parametrize("damage", ["cut", "a bit", "zeros", "empty", "gone", "longer"])
+    def test_a_damaged_one_is_never_loaded_and_made_anew(
+        self, damage: str, few_sources: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        made = build.library()
+        whole = made.read_bytes()
+        middle = len(whole) // 2
+        flipped = whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1 :]
+        made.unlink()
+        if damage != "gone":
+            contents = {"cut": whole[:middle], "a bit": flipped, "zeros": bytes(len(whole)), "longer": whole + b"\0"}
+            made.write_bytes(contents.get(damage, b""))
+        assert not ahead.ready()
+        assert build.library() == made
+        assert made.read_bytes() == whole
+        assert ahead.ready()
+        assert "are damaged; they are compiled anew" in caplog.text
+
+    @pytest.mark.parametrize("cut", [False, True])
+    def test_one_without_a_note_is_tested_first(self, cut: bool, few_sources: Path) -> None:
+        """Libraries of older versions have none; one that is damaged ends the process that tries it, not this one."""
+        made = build.library()
+        whole = made.read_bytes()
+        made.with_name(NOTE).unlink()
+        if cut:
+            made.unlink()
+            made.write_bytes(whole[: len(whole) // 2])
+        inode = made.stat().st_ino
+        assert build.library() == made
+        assert made.read_bytes() == whole
+        assert intact(made)
+        assert (made.stat().st_ino == inode) is not cut
+
+    def test_a_damaged_one_that_cannot_be_made_anew_is_unavailable(
+        self, few_sources: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = build.library()
+        made.write_bytes(bytes(made.stat().st_size))
+        monkeypatch.setattr(build, "SELFTEST", ("-c", "raise SystemExit(1)"))
+        with pytest.raises(BackendUnavailable, match="their test failed"):
+            build.library()
 
     def test_a_crash_in_the_test_ends_nothing_else(self, few_sources: Path) -> None:
         (few_sources / "one.cpp").write_text('extern "C" int one() { __builtin_trap(); }\n')

@@ -11,14 +11,16 @@ from types import FrameType
 
 from ..protocol import BackendUnavailable
 from . import build
+from .intact import intact, noted
 
 _PR_SET_PDEATHSIG = 1
 
 
 def ready() -> bool:
-    """Whether the kernels are compiled, or can never be, so that trying them takes no time."""
+    """Return True if the kernels are compiled and whole, or can never be, so that trying them takes no time."""
     try:
-        return build.place().is_file()
+        made = build.place()
+        return intact(made) or (made.is_file() and not noted(made))  # the latter takes only a test
     except BackendUnavailable:
         return True
 

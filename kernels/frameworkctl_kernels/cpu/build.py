@@ -20,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ..protocol import BackendUnavailable
+from .intact import intact, note, noted
 
 log = logging.getLogger("frameworkctl.kernels")
 
@@ -59,7 +60,7 @@ def place() -> Path:
 
 
 def library(*, wait: bool = True) -> Path:
-    """The compiled and tested kernels for this machine, made now if they are not in the cache.
+    """The compiled and tested kernels for this machine, made now if they are not in the cache or damaged there.
 
     Where another process is making them, its work is waited for; or, without ``wait``, left to it.
 
@@ -67,7 +68,7 @@ def library(*, wait: bool = True) -> Path:
         BackendUnavailable: not an x86 processor with AVX2, no compiler, or what it makes is wrong.
     """
     made = place()
-    if made.is_file():
+    if intact(made):
         return made
     folder, key = made.parents[1], made.parent.name
     try:
@@ -77,13 +78,34 @@ def library(*, wait: bool = True) -> Path:
                 fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
                 return made
-            if not made.is_file():  # whoever comes second finds it made
+            if not intact(made) and not _vouched(made):  # whoever comes second finds it made
+                _remove(made.parent)
                 _make_best([s for s in _sources() if s.suffix == ".cpp"], find_compiler(), folder, key)
     except OSError as e:
         raise BackendUnavailable(
             f"cannot write to {folder}: {e.strerror}; set FRAMEWORKCTL_CACHE to another folder"
         ) from e
     return made
+
+
+def _vouched(made: Path) -> bool:
+    """Test a library of an older version, which left no note, in a process of its own; note it if it is right."""
+    if noted(made) or not made.is_file():
+        return False
+    try:
+        _run([sys.executable, *SELFTEST, str(made)], "their test")
+    except BackendUnavailable as e:
+        log.warning("%s", e)
+        return False
+    note(made)
+    return True
+
+
+def _remove(damaged: Path) -> None:
+    """Take away what is left of a library, so that a whole one can take its place."""
+    if damaged.exists():
+        log.warning("the CPU kernels in %s are damaged; they are compiled anew", damaged)
+        shutil.rmtree(damaged)
 
 
 def cache_dir() -> Path:
@@ -182,6 +204,7 @@ def _make(sources: list[Path], compiler: list[str], arch: Sequence[str], folder:
         library = str(made / LIBRARY)
         _run([*compiler, "-shared", "-pthread", *map(str, objects), "-o", library], "linking")
         _run([sys.executable, *SELFTEST, library], "their test")
+        note(Path(library))
         made.rename(folder / key)
     log.info("compiled the CPU kernels in %.1f s", time.monotonic() - started)
 
