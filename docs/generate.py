@@ -10,9 +10,11 @@ from pathlib import Path
 
 import msgspec
 from frameworkctl import hookspecs, params
+from frameworkctl import limits as lengths
 from frameworkctl.cli.fields import Field, fields_of
 from frameworkctl.cli.parser import GROUPS
 from frameworkctl.config import ModelOptions, ServerOptions
+from frameworkctl.frontend import pieces
 from frameworkctl.plugins.inspection import hook_names, spec_names
 from frameworkctl_endpoints import beam_search, field_checks, generation_fields
 from frameworkctl_endpoints.chat.request import CHAT_UNSUPPORTED, ChatRequest
@@ -94,6 +96,33 @@ def _row(field: Field) -> str:
     )
     flag = f"--[no-]{field.flag[2:]}" if field.is_bool else field.flag
     return f"| `{flag}` | {default} | {field.help.replace('|', '&#124;')} |"
+
+
+def lengths_table() -> list[str]:
+    """Every row of the table of lengths, and the limits of whole bodies."""
+    most = ServerOptions().max_body_bytes
+    text = ModelOptions().max_text_bytes
+    parts = [
+        "| field | most | flag | error |",
+        "|---|---|---|---|",
+        f"| the body | {most} bytes | `--max-body-bytes` | 413 `body_too_large` |",
+        f"| the body | {lengths.MAX_VALUES} values | | 413 `body_too_complex` |",
+        f"| the body | {lengths.MAX_CONTAINERS} lists, objects and members of objects | | 413 `body_too_complex` |",
+        "| a prompt or input; all `messages`; `tools`; `documents` of chat; `chat_template_kwargs`"
+        f" | {text} bytes of text | `--max-text-bytes` | 400 `invalid_value` |",
+        f"| a text without a blank between letters, and any text of a tokenizer that does not read word by word |"
+        f" {pieces.WHOLE} bytes | | 400 `{pieces.TEXT_TOO_LONG}` |",
+        f"| `bad_words` | {lengths.MAX_BAD_WORD_CHARACTERS} characters in all | | 400 `invalid_value` |",
+    ]
+    parts += [f"| `{name}` | {_most(limit)} | | 400 `{limit.code}` |" for name, limit in lengths.LENGTHS.items()]
+    return parts
+
+
+def _most(limit: lengths.Limit) -> str:
+    entries, characters = f"{limit.most} entries", f"{limit.characters} characters"
+    if limit.characters is None:
+        return entries
+    return f"{entries}; as a text {characters}" if limit.most else characters
 
 
 def limits() -> dict[str, str]:
@@ -244,6 +273,12 @@ def fields_page() -> str:
         "Paths and examples are in [pooling.md](pooling.md). In score and rerank `encoding_format` has no effect.",
         "",
         *pooling_fields_table(),
+        "",
+        "# Lengths and counts",
+        "",
+        "At the top level of a body, whatever its route; `param` of the error names the field.",
+        "",
+        *lengths_table(),
     ]
     return "\n".join(parts) + "\n"
 

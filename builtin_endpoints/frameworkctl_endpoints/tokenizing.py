@@ -58,13 +58,13 @@ class DetokenizeRequest(msgspec.Struct, kw_only=True):
 class Answered(Work, kw_only=True):
     """Nothing for the engine to do: the answer is known when it is rendered."""
 
-    body: dict[str, Any]
+    body: bytes
 
 
 class KnownAnswer(Formatter):
-    """Gives the answer that came of rendering."""
+    """Gives the answer that came of rendering, written already: it may be long, and others share the event loop."""
 
-    def __init__(self, body: dict[str, Any]) -> None:
+    def __init__(self, body: bytes) -> None:
         self.body = body
 
     def delta(self, output: Output, usage: Usage) -> tuple[Payload, ...]:
@@ -105,7 +105,7 @@ class TokenizingEndpoint(Endpoint):
 
     def render(self, request: TokenizeRequest | DetokenizeRequest, model: ServedModel) -> Answered:
         body = detokenized(request, model) if isinstance(request, DetokenizeRequest) else tokenized(request, model)
-        return Answered(items=[], body=body)
+        return Answered(items=[], body=msgspec.json.encode(body))
 
     def format(self, request: Any, work: Work, model: ServedModel, call: Call) -> Formatter:
         assert isinstance(work, Answered)
@@ -126,7 +126,11 @@ def tokenized(request: TokenizeRequest, model: ServedModel) -> dict[str, Any]:
     """Longer than the model's context is fine: nothing is computed."""
     if isinstance(request.prompt, str):
         special = request.add_special_tokens is not False
-        ids = model.tokenizer.encode(request.prompt, add_special_tokens=special)
+        model.check_text(request.prompt, param="prompt")
+        try:
+            ids = model.tokenizer.encode(request.prompt, add_special_tokens=special)
+        except RequestError as e:
+            raise bad("prompt", e.message, e.code or "invalid_value") from None
     else:
         goes_on = bool(request.continue_final_message)
         begins = request.add_generation_prompt
@@ -136,8 +140,15 @@ def tokenized(request: TokenizeRequest, model: ServedModel) -> dict[str, Any]:
             template_kwargs=request.chat_template_kwargs, chat_template=request.chat_template, check_length=False,
         )  # fmt: skip
         ids = list(prompt.token_ids)
-    strings = [model.tokenizer.id_to_token(i) or "" for i in ids] if request.return_token_strs else None
-    return {"count": len(ids), "max_model_len": model.max_model_len, "tokens": ids, "token_strs": strings}
+    return {
+        "count": len(ids), "max_model_len": model.max_model_len, "tokens": ids,
+        "token_strs": _strings(ids, model) if request.return_token_strs else None,
+    }  # fmt: skip
+
+
+def _strings(ids: list[int], model: ServedModel) -> list[str]:
+    known = {i: model.tokenizer.id_to_token(i) or "" for i in set(ids)}
+    return [known[i] for i in ids]
 
 
 def detokenized(request: DetokenizeRequest, model: ServedModel) -> dict[str, Any]:

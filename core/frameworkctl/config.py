@@ -9,6 +9,7 @@ import msgspec
 from .cross_origin import check_origins
 from .errors import ConfigError
 from .interfaces.pooling import PoolingInfo
+from .limits import MAX_TEXT_BYTES
 
 Size = Annotated[int, msgspec.Meta(ge=0, extra={"size": True})]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -140,6 +141,9 @@ class ModelOptions(EngineOptions, kw_only=True, forbid_unknown_fields=True):
         int, opt("text", "most blanks between two tokens of constrained JSON, next to a line break; -1: no limit")
     ] = 8
     max_logprobs: Annotated[int, opt("text", "most logprobs per token a request may ask for; -1: no limit")] = 20
+    max_text_bytes: Annotated[
+        Size, opt("text", "longest text of a request in bytes: a prompt, or all messages; beyond, HTTP 400")
+    ] = MAX_TEXT_BYTES
     max_num_queued_reqs: Annotated[
         int, opt("scheduling", "requests that may wait for a model; beyond, HTTP 429. -1: no limit")
     ] = 1024

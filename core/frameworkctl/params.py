@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .errors import bad
+from .limits import LENGTHS
 
 MAX_N = 16384
-MAX_STOP_STRINGS = 64
-MAX_STOP_CHARACTERS = 1 << 14  # of all stop strings
-MAX_BAD_WORDS = 128  # token sequences; each word is one or two
+MAX_STOP_STRINGS = LENGTHS["stop"].most
+MAX_STOP_CHARACTERS = LENGTHS["stop"].characters or 0  # of all stop strings
+MAX_BAD_WORDS = LENGTHS["bad_words"].most  # token sequences; each word is one or two
 MAX_BAD_WORD_TOKENS = 1024
-MAX_LOGPROB_TOKEN_IDS = 128
+MAX_LOGPROB_TOKEN_IDS = LENGTHS["logprob_token_ids"].most
 MAX_TOP_K = 2**31 - 1  # what the runner's arrays hold
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 

@@ -11,8 +11,8 @@ OURS = tuple(PACKAGES.values())
 STDLIB = frozenset(sys.stdlib_module_names)
 ROOMS = ("cli", "offline", "server", "frontend", "engine", "scheduling", "execution", "layers", "interfaces", "plugins",
          "testing", "structured", "pooling", "workers", "bench")  # fmt: skip
-FILES = ("hookspecs", "config", "params", "errors", "logs", "metrics", "suggestions", "cross_origin")
-BASE = {"errors", "params", "config", "logs", "suggestions", "cross_origin"}
+FILES = ("hookspecs", "config", "params", "errors", "logs", "metrics", "suggestions", "cross_origin", "limits")
+BASE = {"errors", "params", "config", "logs", "suggestions", "cross_origin", "limits"}
 MAY_IMPORT = {
     # What runs, over what it runs on, over what plugins see. "" is the package itself (its version).
     "__main__": {"cli"},
@@ -38,11 +38,12 @@ MAY_IMPORT = {
         "suggestions",
         "",
     },  # config: names that plugin options may not take
-    "interfaces": {"errors", "params", ""},
+    "interfaces": {"errors", "params", "limits", ""},
     "hookspecs": {"interfaces"},
-    "config": {"interfaces", "errors", "cross_origin"},
+    "config": {"interfaces", "errors", "cross_origin", "limits"},
     "cross_origin": {"errors"},
-    "params": {"errors"},
+    "params": {"errors", "limits"},
+    "limits": {"errors"},
     "errors": set(),
     "logs": set(),
     "suggestions": set(),

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 from frameworkctl.interfaces import (
+    LENGTHS,
     Call,
     PoolingInfo,
     PoolItem,
@@ -23,7 +24,7 @@ from ..field_checks import asks_for_something, check_scheduling, take_request_id
 UNSUPPORTED = ("media_io_kwargs", "mm_processor_kwargs")
 ALIASES = ("use_activation", "normalize", "softmax", "activation")  # of one switch, in the order in which they count
 IGNORED = ("user",)
-MAX_TEXTS = 1 << 16  # of a request
+MAX_TEXTS = LENGTHS["texts"].most
 
 
 class PoolingFields(msgspec.Struct, kw_only=True):

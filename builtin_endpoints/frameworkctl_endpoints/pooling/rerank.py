@@ -22,7 +22,7 @@ from frameworkctl.interfaces import (
 
 from ..field_checks import asks_for_something
 from .replies import written
-from .scoring import ScoreFields, Scoring, Text, check_score_fields, scorer, scoring, texts
+from .scoring import ScoreFields, Scoring, Text, check_score_fields, scorer, scoring, size_of, texts
 
 UNSUPPORTED = ("max_chunks_per_doc", "rank_fields")  # of Cohere's first version
 SEARCH_UNIT = 100  # documents that Cohere bills as one
@@ -93,6 +93,9 @@ class RerankEndpoint(Endpoint):
             raise bad("top_n", f"top_n must be at least 0 (all of them), got {request.top_n}.")
         check_score_fields(request, call)
         return request
+
+    def size(self, request: RerankRequest) -> int:
+        return size_of(request.query, request.documents)
 
     def render(self, request: RerankRequest, model: ServedModel) -> Work:
         query, documents = texts(request.query, "query"), texts(request.documents, "documents")

@@ -22,7 +22,7 @@ from frameworkctl.interfaces import (
 
 from ..replies import Head, make_head
 from .replies import list_reply
-from .scoring import ScoreFields, Scoring, Text, check_score_fields, scorer, scoring, texts
+from .scoring import ScoreFields, Scoring, Text, check_score_fields, scorer, scoring, size_of, texts
 
 PAIRS = (("queries", "documents"), ("queries", "items"), ("data_1", "data_2"), ("text_1", "text_2"))
 FORMS = ", or ".join(f"{left} with {right}" for left, right in PAIRS)
@@ -69,6 +69,9 @@ class ScoreEndpoint(Endpoint):
         request: ScoreRequest = super().parse(call)
         check_score_fields(request, call)
         return request
+
+    def size(self, request: ScoreRequest) -> int:
+        return max(size_of(getattr(request, left), getattr(request, right)) for left, right in PAIRS)
 
     def render(self, request: ScoreRequest, model: ServedModel) -> Work:
         names = sides(request)

@@ -76,6 +76,20 @@ def texts(given: Text | list[Text], param: str) -> list[str]:
     return [text if isinstance(text, str) else _text(text, f"{param}[{i}]") for i, text in enumerate(given)]
 
 
+def size_of(query: Text | list[Text] | None, documents: Text | list[Text] | None) -> int:
+    """Return the characters that are read when one query goes with each of many documents, for ``Endpoint.size``."""
+    if isinstance(query, list):
+        query = query[0] if len(query) == 1 else None
+    count = len(documents) if isinstance(documents, list) else 1
+    return 0 if query is None else count * (len(query) if isinstance(query, str) else sum(map(_length, query.values())))
+
+
+def _length(value: Any) -> int:
+    return (
+        len(value) if isinstance(value, str) else sum(_length(part) for part in value if isinstance(part, list | str))
+    )
+
+
 def _text(given: Text, param: str) -> str:
     if isinstance(given, str):
         return given

@@ -7,8 +7,12 @@ from typing import Any, Literal
 
 from tokenizers import Encoding, Tokenizer
 
+from .long_texts import LongTexts
+from .pieces import PIECE
+from .special_tokens import Frame
+
 Side = Literal["left", "right"]
-SLICE = 1 << 18  # characters that are tokenized at a time
+SLICE = 1 << 16  # characters that are tokenized at a time: the library's threads serve others in between
 EMPTY = 64  # characters whose tokens take the memory of an encoding without any
 
 # Classes of transformers' tokenizers that tell the two texts of a pair apart: their models have seen token types.
@@ -33,44 +37,12 @@ class NoRoom(ValueError):
     """What is to be kept is not even as much as the special tokens; ``args[0]`` is how many those are."""
 
 
-class Frame:
-    """What a tokenizer puts around ``texts`` texts (1 or 2), whatever they are: seen on letters.
-
-    Cut texts are put together of ids alone: a cut ``Encoding`` keeps what was cut off in pieces, and its
-    post-processor makes one more of every two pieces of a pair.
-    """
-
-    def __init__(self, tokenizer: Tokenizer, texts: int) -> None:
-        letter = tokenizer.encode("a", add_special_tokens=False)
-        whole = tokenizer.post_process(letter, letter if texts == 2 else None, True)
-        self.special = tokenizer.num_special_tokens_to_add(texts == 2)
-        self._parts: list[tuple[list[int], int | None, int]] = []  # ids, or which text; their type
-        at = 0  # tokens of texts so far
-        for id_, special, kind in zip(whole.ids, whole.special_tokens_mask, whole.type_ids, strict=True):
-            if special:
-                self._parts.append(([id_], None, kind))
-                continue
-            if at % len(letter) == 0:
-                self._parts.append(([], at // len(letter), kind))
-            at += 1
-
-    def around(self, *texts: Sequence[int]) -> tuple[list[int], int]:
-        """Ids of texts with all that comes with them, and where the first of type 1 is (0: none is)."""
-        out: list[int] = []
-        second = None
-        for special, text, kind in self._parts:
-            part = special if text is None else texts[text]
-            if kind == 1 and part and second is None:
-                second = len(out)
-            out += part
-        return out, second or 0
-
-
 class BatchEncoder:
     """Thread-safe: texts are cut by us, not by settings of the tokenizer. ``side`` is where, unless a call says."""
 
-    def __init__(self, tokenizer: Tokenizer, side: Side = "right") -> None:
+    def __init__(self, tokenizer: Tokenizer, side: Side = "right", long: LongTexts | None = None) -> None:
         self._tokenizer, self.side = tokenizer, side
+        self._long = LongTexts(tokenizer) if long is None else long
         self._single, self._pair = Frame(tokenizer, 1), Frame(tokenizer, 2)
 
     def encode(
@@ -83,12 +55,13 @@ class BatchEncoder:
     ) -> Iterator[list[int]]:
         """Token ids of each text, at most ``keep``. Raises NoRoom."""
         if keep is None:
-            yield from (e.ids for e in self._batch(texts, add_special_tokens))
+            yield from (ids for ids, _ in self._ids(texts, special=add_special_tokens))
         elif not add_special_tokens:
-            yield from (ids for ids, _ in self._cut_ids(texts, keep, side))
+            yield from (ids for ids, _ in self._cut_ids(texts, keep, side, count=False))
         else:
             room = _room(keep, self._single)
-            yield from (self._single.around(ids)[0] for ids, _ in self._cut_ids(texts, room, side))
+            cut = self._cut_ids(texts, room, side, count=False)
+            yield from (self._single.around(ids)[0] for ids, _ in cut)
 
     def encode_pairs(
         self, pairs: Sequence[tuple[str, str]], *, keep: int | None = None, side: Side | None = None
@@ -113,7 +86,8 @@ class BatchEncoder:
         unique = list(dict.fromkeys(texts))
         cut: dict[str, str] = {}
         for some in _slices(unique):
-            made = self._tokenizer.encode_batch(some, add_special_tokens=False)
+            beginnings = [self._long.beginning(text, keep) if len(text) > PIECE else text for text in some]
+            made = self._tokenizer.encode_batch(beginnings, add_special_tokens=False)
             for text, encoding in zip(some, made, strict=True):
                 cut[text] = text if len(encoding) <= keep else self._cut_text(text, encoding, keep)
         return [cut[text] for text in texts]
@@ -130,17 +104,31 @@ class BatchEncoder:
                 return cut
         return ""
 
-    def _batch(self, texts: Iterable[str], special: bool) -> Iterator[Encoding]:
-        """Without the interpreter lock, in parallel."""
-        for some in _slices(texts):
-            made: Any = self._tokenizer.encode_batch_fast(some, add_special_tokens=special)
-            yield from made
+    def _ids(
+        self, texts: Iterable[str], *, special: bool = False, most: int | None = None, side: Side | None = None
+    ) -> Iterator[tuple[list[int], int]]:
+        """Yield the ids of each text and how many it has: without the interpreter lock, in parallel.
 
-    def _cut_ids(self, texts: Iterable[str], room: int | None, side: Side | None) -> Iterator[tuple[list[int], int]]:
-        """Of each text the ids that are kept, and how many it has."""
-        for encoding in self._batch(texts, special=False):
-            ids = encoding.ids
-            yield (ids if room is None else self._cut(ids, room, side)), len(ids)
+        With ``most``, a long text has at least the first or last ``most`` of its ids, and only those are counted.
+        """
+        known: dict[int, int] = {}  # one object for each id, however often it comes
+        backwards = (side or self.side) == "left"
+        for some in _slices(texts):
+            if len(some[0]) > PIECE:  # it is alone
+                ids, _ = self._long.ids(some[0], most=most, backwards=backwards)
+                yield (self._long.around(ids)[0] if special else ids), len(ids)
+                continue
+            made: Any = self._tokenizer.encode_batch_fast(some, add_special_tokens=special)
+            for encoding in made:
+                ids = encoding.ids
+                yield list(map(known.setdefault, ids, ids)), len(ids)
+
+    def _cut_ids(
+        self, texts: Iterable[str], room: int | None, side: Side | None, *, count: bool = True
+    ) -> Iterator[tuple[list[int], int]]:
+        """Yield the ids of each text that are kept, and how many it has (not to rely on without ``count``)."""
+        for ids, length in self._ids(texts, most=None if count else room, side=side):
+            yield (ids if room is None else self._cut(ids, room, side)), length
 
     def _cut(self, ids: list[int], room: int, side: Side | None) -> list[int]:
         if len(ids) <= room:

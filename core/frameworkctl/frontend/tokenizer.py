@@ -11,11 +11,12 @@ from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from ..errors import ConfigError
 from .chat_template import special_tokens_of
 from .detokenizer import Vocabulary
+from .long_texts import LongTexts
+from .pieces import PIECE
 from .tokenizer_forms import converted
 
-LONG_TEXT = (
-    2048  # characters from which on encoding leaves the interpreter lock free (encode_batch does, encode does not)
-)
+# Characters, or tokens, from which on the interpreter lock is left free: the library's functions for many do that.
+LONG_TEXT = 2048
 
 
 class TextTokenizer:
@@ -28,6 +29,7 @@ class TextTokenizer:
         self.config = config
         self.special_tokens = special_tokens_of(config)
         self.vocabulary = Vocabulary(tokenizer)
+        self.long = LongTexts(tokenizer)
         eos = self.special_tokens.get("eos_token")
         self.eos_token_id = None if eos is None else tokenizer.token_to_id(eos)
         # No text of n tokens is longer than n times this.
@@ -43,12 +45,19 @@ class TextTokenizer:
         return self.vocabulary.size
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
+        """Raise TextTooLong for a text that cannot be tokenized in bounded memory."""
+        if len(text) > PIECE:
+            ids, _ = self.long.ids(text)
+            return self.long.around(ids)[0] if add_special_tokens else ids
         if len(text) < LONG_TEXT:
             return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
         return list(self._tokenizer.encode_batch_fast([text], add_special_tokens=add_special_tokens)[0].ids)
 
     def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = False) -> str:
-        return self.vocabulary.decode(token_ids, skip_special_tokens=skip_special_tokens)
+        if len(token_ids) < LONG_TEXT:
+            return self.vocabulary.decode(token_ids, skip_special_tokens=skip_special_tokens)
+        made = self._tokenizer.decode_batch([list(token_ids)], skip_special_tokens=skip_special_tokens)
+        return str(made[0])
 
     def token_to_id(self, token: str) -> int | None:
         return self._tokenizer.token_to_id(token)

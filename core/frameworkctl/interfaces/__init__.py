@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import __version__ as VERSION
 from ..errors import ConfigError, EngineError, RequestError, bad
+from ..limits import LENGTHS, Limit
 from ..params import SamplingParams
 from .commands import CommandSpec, OptionSpec
 from .decoding import decode_body, decode_json
@@ -68,6 +69,7 @@ from .structured import (
 
 __all__ = [
     "API_VERSION",
+    "LENGTHS",
     "VERSION",
     "Call",
     "CallArguments",
@@ -92,6 +94,7 @@ __all__ = [
     "GrammarContext",
     "Guard",
     "Load",
+    "Limit",
     "LogitsProcessor",
     "LogitsProcessorSpec",
     "Matcher",

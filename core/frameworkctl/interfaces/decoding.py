@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import RequestError, clipped
+from ..limits import check_lengths
 
 if TYPE_CHECKING:
     from .endpoint import Call
@@ -30,7 +31,8 @@ def decode_body(call: Call) -> Any:
     """The call's body as its route's Struct; None for a route without one.
 
     Raises:
-        RequestError: not JSON, not of the Struct's shape (``param`` is the path of the field), or nested too deeply.
+        RequestError: not JSON, not of the Struct's shape (``param`` is the path of the field), nested too deeply, or
+            with a field that is longer than ``limits.LENGTHS`` allows.
     """
     if call.route.request is None:
         return None
@@ -49,7 +51,7 @@ def decode_body(call: Call) -> Any:
 
 
 def decode_json(body: bytes, type_: Any) -> Any:
-    """``body`` as ``type_``; raises RequestError as ``decode_body`` does."""
+    """Return ``body`` as ``type_``, its fields no longer than ``limits.LENGTHS``. Raises as ``decode_body`` does."""
     if not body.strip():
         raise RequestError("The body is empty: send a JSON object.", code="invalid_json")
     if body.startswith(MARKS):
@@ -57,7 +59,7 @@ def decode_json(body: bytes, type_: Any) -> Any:
             "The body begins with a byte order mark (BOM): send JSON in UTF-8 without one.", code="invalid_json"
         )
     try:
-        return decoder_for(type_).decode(body)
+        request = decoder_for(type_).decode(body)
     except msgspec.ValidationError as e:
         message, param = locate(clipped(str(e), MAX_SAID))
         raise RequestError(message, param=param, code="invalid_type") from None
@@ -67,6 +69,9 @@ def decode_json(body: bytes, type_: Any) -> Any:
         raise RequestError(MAX_DEPTH_MESSAGE, code="invalid_json") from None
     except UnicodeDecodeError:
         raise RequestError("The body is not valid UTF-8.", code="invalid_json") from None
+    if isinstance(request, msgspec.Struct):
+        check_lengths(request)
+    return request
 
 
 def locate(message: str) -> tuple[str, str | None]:

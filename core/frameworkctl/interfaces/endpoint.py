@@ -181,8 +181,7 @@ Payload = msgspec.Struct | Mapping[str, Any] | bytes | ServerEvent  # what a str
 
 
 class Reply(msgspec.Struct, kw_only=True):
-    """An answer. ``body`` is sent as JSON unless it is bytes; with ``stream`` the payloads are sent as server-sent
-    events.
+    """An answer. ``body`` is sent as JSON unless it is bytes, the payloads of ``stream`` as server-sent events.
 
     ``done`` is a last event after the stream (``[DONE]`` for OpenAI's older families; None for none).
     """
@@ -271,14 +270,10 @@ class EngineScope(Protocol):
         """Values of options that plugins registered."""
 
     async def serve(self, endpoint: Endpoint, call: Call) -> Reply:
-        """Drive parse, render and format with the plugins around them: what ``Endpoint.handle`` does unless
-        overridden.
-        """
+        """Drive parse, render and format with the plugins around them: the default of ``Endpoint.handle``."""
 
     def model(self, name: str | None, tasks: frozenset[str]) -> ServedModel:
-        """The model that a request named (None: the first with one of ``tasks``). Raises RequestError 404, or 400 when
-        it has no such task.
-        """
+        """Return the named model (None: the first with one of ``tasks``). Raises RequestError 404 or 400."""
 
     def generate(self, item: GenerateItem, model: ServedModel) -> AsyncGenerator[Output, None]:
         """Outputs as they come; closing the generator aborts what still runs."""
@@ -324,10 +319,15 @@ class Endpoint:
         return decode_body(call)
 
     def renders_fast(self, request: Any) -> bool:
-        """Whether ``render`` has so little to do for a small body that it is not worth a thread: no more than to
-        tokenize it. It runs on the event loop then, which everybody waits for.
-        """
+        """Return whether ``render`` only tokenizes: for a small body it then runs on the event loop."""
         return False
+
+    def size(self, request: Any) -> int:
+        """Return about how many characters ``render`` reads, if more than the body has bytes.
+
+        Requests of about one size share threads: small ones do not wait for large ones.
+        """
+        return 0
 
     def waits(self, request: Any) -> bool:
         """Whether ``render`` waits for a process, so that it must not keep other requests from being rendered."""

@@ -70,6 +70,12 @@ class ServedModel(Protocol):
         ``check_length`` false is for those who only want to know the tokens.
         """
 
+    def check_text(self, text: str, *, param: str) -> None:
+        """Raise RequestError naming ``param`` when a text is longer than the operator allows (``--max-text-bytes``).
+
+        The methods here that tokenize or render check their texts; ``tokenizer.encode`` does not.
+        """
+
     def encode_batch(
         self,
         texts: Sequence[str | Sequence[int]],

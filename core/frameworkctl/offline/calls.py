@@ -49,7 +49,7 @@ class Calls:
             formatter = self.service.stages.format(request, work, model, call)
             assert isinstance(formatter, PoolFormatter)
             outputs = await scope.pool(work.pool, model)
-            reply = await answer(formatter, outputs, scope.usage, self.service.workers, len(call.body))
+            reply = await answer(formatter, outputs, scope.usage, self.service.lanes, len(call.body))
             return work, msgspec.json.decode(reply.body), None if outputs[0].rows is None else outputs[0].width
 
     @asynccontextmanager

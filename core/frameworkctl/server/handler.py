@@ -18,8 +18,10 @@ from . import wire
 from .scope import CallScope
 from .service import Service
 from .stages import plugin_error
+from .structure import check_structure
 
 log = logging.getLogger("frameworkctl.server")
+SMALL_STRUCTURE = 1 << 18  # bytes of a body that cannot have too many values
 
 
 class Disconnected(Exception):
@@ -27,25 +29,28 @@ class Disconnected(Exception):
 
 
 async def read_body(receive: Receive, limit: int, declared: str | None) -> bytes:
-    """The whole body. Raises RequestError 413 beyond ``limit`` bytes, Disconnected when the client leaves."""
+    """Return the whole body. Raises RequestError 413 beyond ``limit`` bytes, Disconnected when the client leaves."""
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
-    parts, size = [], 0
+    whole = bytearray()  # not a list: a client may send a body byte by byte
     while True:
         message: Any = await receive()
         if message["type"] == "http.disconnect":
             raise Disconnected
         body = message.get("body", b"")
-        size += len(body)
-        if size > limit:
+        if len(whole) + len(body) > limit:
             raise _too_large(limit)
-        parts.append(body)
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+        more = message.get("more_body", False)
+        if not more and not whole:
+            return bytes(body)
+        whole += body
+        if not more:
+            return bytes(whole)
 
 
 def _too_large(limit: int) -> RequestError:
-    return RequestError(f"The body is larger than {limit} bytes.", status=413, code="body_too_large")
+    message = f"The body is larger than {limit} bytes: send less at a time (--max-body-bytes)."
+    return RequestError(message, status=413, code="body_too_large")
 
 
 class RouteHandler:
@@ -75,6 +80,7 @@ class RouteHandler:
             if not self.route.public:
                 self.service.check_draining()
             call.body = await read_body(receive, self.limit, call.headers.get("content-length"))
+            await self._check_structure(call.body)
             await self._until_disconnect(self._answer(call, engine, send, outcome), receive)
         except Disconnected:
             outcome.status, outcome.error = 499, "client disconnected"
@@ -94,6 +100,12 @@ class RouteHandler:
             query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
             headers=state["headers"], body=b"", request_id=state["request_id"], received=time.monotonic(),
         )  # fmt: skip
+
+    async def _check_structure(self, body: bytes) -> None:
+        """Refuse a JSON body that is made of too much. Raises RequestError 413."""
+        if len(body) > SMALL_STRUCTURE and self.route.request is not None and not self.route.form:
+            lane = self.service.lanes.of(len(body))
+            await asyncio.get_running_loop().run_in_executor(lane, check_structure, body)
 
     async def _until_disconnect(self, answer: Any, receive: Receive) -> None:
         """Await the answer; cancel it when the client leaves. Raises Disconnected then, else what the answer raises."""

@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import bad
 from ..interfaces.endpoint import Prompt
+from ..limits import MAX_BAD_WORD_CHARACTERS
 from ..params import SamplingParams, parse_logit_bias, validate
 from .constraints import grammar_of
 from .processor_params import processor_params
@@ -78,6 +79,9 @@ def _max_tokens(model: LocalModel, fields: Mapping[str, Any], default: int | Non
 
 def _bad_words(model: LocalModel, words: Sequence[str]) -> tuple[tuple[int, ...], ...]:
     """Each word as it begins a text and as it follows another one, where a leading blank changes its tokens."""
+    if sum(map(len, words)) > MAX_BAD_WORD_CHARACTERS:
+        message = f"bad_words have more than {MAX_BAD_WORD_CHARACTERS} characters in all: send fewer or shorter ones."
+        raise bad("bad_words", message)
     found: dict[tuple[int, ...], None] = {}
     for word in words:
         if not word.strip():

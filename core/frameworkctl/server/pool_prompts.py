@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from ..errors import RequestError, bad
 from ..frontend.batch_encoding import BatchEncoder, NoRoom, gives_token_types
+from ..frontend.pieces import TextTooLong
 from ..frontend.tokenizer import TextTokenizer
 from ..interfaces.endpoint import Prompt
 from ..interfaces.model import ModelInfo
 from ..interfaces.served_model import TruncationSide
+from ..limits import MAX_TEXT_BYTES, check_text
 
 MAX_TOKENS = 1 << 23  # of a call, all of its prompts together: they are held in memory until it is answered
 MAX_CHARACTERS = 1 << 26  # of a call's joined pairs, which are read one by one, each with its query
-MAX_CUT = 1 << 22  # characters of a text that is cut to its first or last tokens: all of it is read
 TRUNCATE = "truncate_prompt_tokens"  # the field that says how much to keep, but for those that name another
 FAR_TOO_LONG = 8  # times the characters that could fit: such a text is refused before it is tokenized
 
@@ -21,10 +22,13 @@ FAR_TOO_LONG = 8  # times the characters that could fit: such a text is refused 
 class PoolPrompts:
     """Of one model. Pooling needs no room for an answer: a prompt may fill the context."""
 
-    def __init__(self, tokenizer: TextTokenizer, info: ModelInfo, max_model_len: int) -> None:
+    def __init__(
+        self, tokenizer: TextTokenizer, info: ModelInfo, max_model_len: int, max_text_bytes: int = MAX_TEXT_BYTES
+    ) -> None:
+        self._max_text_bytes = max_text_bytes
         self._tokenizer, self._vocab_size, self._limit = tokenizer, info.vocab_size, max_model_len
         side = "left" if tokenizer.config.get("truncation_side") == "left" else "right"
-        self._encoder = BatchEncoder(tokenizer.raw, "left" if side == "left" else "right")
+        self._encoder = BatchEncoder(tokenizer.raw, "left" if side == "left" else "right", tokenizer.long)
         self._types = gives_token_types(tokenizer.config)
         self._lower_case = info.pooling is not None and info.pooling.lower_case
         self._joined = info.pooling is not None and info.pooling.pairs == "joined"
@@ -40,7 +44,7 @@ class PoolPrompts:
         names = _names(param, len(texts))
         strings = (self._text(text, names[i], keep, field) for i, text in enumerate(texts) if isinstance(text, str))
         encoded = self._encoder.encode(strings, add_special_tokens=add_special_tokens, keep=keep, side=side)
-        prompts, total = [], 0
+        prompts, total, name = [], 0, param
         try:
             for text, name in zip(texts, names, strict=True):
                 if isinstance(text, str):
@@ -50,6 +54,8 @@ class PoolPrompts:
                 total = _counted(total, prompts[-1], param)
         except NoRoom as e:
             raise _no_room(e, truncate, field) from None
+        except TextTooLong as e:
+            raise TextTooLong(e.size, name) from None
         return self._padded(prompts, keep, param) if padding else prompts
 
     def pairs(
@@ -85,6 +91,8 @@ class PoolPrompts:
                 total = _counted(total, prompt, param)
         except NoRoom as e:
             raise _no_room(e, truncate) from None
+        except TextTooLong as e:
+            raise TextTooLong(e.size, param) from None
         return prompts
 
     def cut(self, texts: Sequence[str], tokens: int) -> list[str]:
@@ -105,8 +113,7 @@ class PoolPrompts:
         if keep is None and len(text) > FAR_TOO_LONG * longest:
             what = f"{len(text)} characters, and {self._limit} tokens have at most about {longest}"
             raise self._too_long(name, what, field)
-        if len(text) > (most := max(MAX_CUT, FAR_TOO_LONG * longest)):
-            raise bad(name, f"{name} has {len(text)} characters; at most {most} are read to be truncated.")
+        check_text(name, text, self._max_text_bytes)
         return text.lower() if self._lower_case else text
 
     def _given_ids(self, ids: Sequence[int], name: str, keep: int | None, side: TruncationSide | None) -> Sequence[int]:

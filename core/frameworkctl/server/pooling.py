@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 
 import msgspec
 
@@ -16,6 +15,7 @@ from ..errors import RequestError
 from ..interfaces.endpoint import Reply, Usage
 from ..interfaces.pooling import PoolFormatter, PoolItem, PoolOutput, PoolParams
 from . import wire
+from .lanes import Lanes
 from .served_model import LocalModel, cache_extras
 
 STEPS_AHEAD = 2  # of a call's texts that are in the engine at once: it has the next one when it ends one
@@ -119,9 +119,7 @@ def unpacked(pooled: Pooled) -> Iterator[PoolOutput]:
         at = end
 
 
-async def answer(
-    formatter: PoolFormatter, outputs: list[PoolOutput], usage: Usage, workers: Executor, asked: int
-) -> Reply:
+async def answer(formatter: PoolFormatter, outputs: list[PoolOutput], usage: Usage, lanes: Lanes, asked: int) -> Reply:
     """The formatter's reply as bytes; what is large is written apart, so that streams do not wait for it.
 
     ``asked`` bytes came with the request: an answer may hold its texts.
@@ -133,6 +131,7 @@ async def answer(
             reply.body = wire.encode(reply.body)
         return reply
 
-    if asked + sum(len(output.data) + ENTRY for output in outputs) < LARGE_ANSWER:
+    size = asked + sum(len(output.data) + ENTRY for output in outputs)
+    if size < LARGE_ANSWER:
         return written()
-    return await asyncio.get_running_loop().run_in_executor(workers, written)
+    return await asyncio.get_running_loop().run_in_executor(lanes.of(size), written)

@@ -90,7 +90,7 @@ class CallScope:
         formatter = self.service.stages.format(request, await self.shown(work, model), model, call)
         if isinstance(formatter, PoolFormatter):
             pooled = await self.pool(work.pool, model)
-            return await answer(formatter, pooled, self.usage, self.service.workers, len(call.body))
+            return await answer(formatter, pooled, self.usage, self.service.lanes, len(call.body))
         if work.stream:
             outputs = self._run(work, model)
             if work.stream_interval > 1:
@@ -99,7 +99,8 @@ class CallScope:
         whole = await self.whole(work, model)
         if any(output.prompt_logprobs for output in whole):  # large: other streams must not wait for it
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self.service.workers, formatter.final, whole, self.usage)
+            lane = self.service.lanes.of(len(call.body))
+            return await loop.run_in_executor(lane, formatter.final, whole, self.usage)
         return formatter.final(whole, self.usage)
 
     async def prepare(self, endpoint: Endpoint, call: Call) -> tuple[Any, LocalModel, Work]:
@@ -109,14 +110,15 @@ class CallScope:
         if len(call.body) < LARGE_BODY:
             request = self._parse(call)
         else:  # other streams must not wait for it
-            request = await loop.run_in_executor(self.service.workers, self._parse, call)
+            request = await loop.run_in_executor(self.service.lanes.of(len(call.body)), self._parse, call)
         model = self.model(getattr(request, "model", None) or self._default(endpoint), endpoint.tasks)
         self.service.admit(model)
         self._request = request
         if len(call.body) <= SMALL_BODY and stages.render_is_plain and endpoint.renders_fast(request):
             work: Work = stages.render(request, model, call)
         else:
-            threads = self.service.waiting if endpoint.waits(request) else self.service.workers
+            size, lanes = max(len(call.body), endpoint.size(request)), self.service.lanes
+            threads = lanes.waiting if endpoint.waits(request) else lanes.of(size)
             work = await loop.run_in_executor(threads, stages.render, request, model, call)
         header_names.name_loosened(call, work)
         return request, model, work
@@ -131,7 +133,8 @@ class CallScope:
         guard = self._guard(model)
         if not guard.filters or work.pool:
             return work
-        return await asyncio.get_running_loop().run_in_executor(self.service.workers, guard.work, work)
+        lane = self.service.lanes.of(len(self.call.body))
+        return await asyncio.get_running_loop().run_in_executor(lane, guard.work, work)
 
     async def whole(self, work: Work, model: LocalModel) -> list[Output]:
         """Every sequence to its end, ordered by item and index."""

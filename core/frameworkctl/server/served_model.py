@@ -15,6 +15,7 @@ from ..frontend.chat_template import ChatTemplate
 from ..frontend.defaults import SamplingDefaults
 from ..frontend.embed_parts import EmbedParts
 from ..frontend.messages import ContentFormat, prepare_messages
+from ..frontend.pieces import PIECE, TextTooLong
 from ..frontend.request_template import Rendering
 from ..frontend.tokenizer import TextTokenizer
 from ..interfaces.endpoint import Prompt, PromptEmbeds
@@ -22,6 +23,7 @@ from ..interfaces.logits import LogitsProcessorSpec
 from ..interfaces.parsers import ReasoningParserSpec, ToolParserSpec
 from ..interfaces.served_model import TruncationSide
 from ..interfaces.structured import StructuredOutputSpec
+from ..limits import check_text
 from ..params import SamplingParams
 from ..plugins.architectures import Choice
 from ..plugins.registry import Registered
@@ -78,7 +80,7 @@ class LocalModel:
         # The tokenizer's own end token comes first: it is the one that ends without a stop reason.
         self.eos_token_ids = tuple(i for i in [-1 if main is None else main, *ends] if i < self.info.vocab_size)
         self.score_template = options.chat_template is not None and template is not None
-        self._pool_prompts = PoolPrompts(tokenizer, self.info, self.max_model_len)
+        self._pool_prompts = PoolPrompts(tokenizer, self.info, self.max_model_len, options.max_text_bytes)
         self._room = 0 if self.info.pooling is not None else 1  # tokens that are left for an answer
         self._developer_role = template is not None and "developer" in template.source
 
@@ -100,31 +102,55 @@ class LocalModel:
     ) -> Prompt:
         keep = self._tokens_to_keep(truncate)
         if not isinstance(prompt, str):
-            ids, text = list(prompt), None
+            if check_length and keep is None and len(prompt) >= self.max_model_len + 1 - self._room:
+                self._check_count(len(prompt), param)
+            ids, text, front = list(prompt), None, 0
             wrong = next((i for i in ids if not 0 <= i < self.info.vocab_size), None)
             if wrong is not None:
                 raise bad(param, f"{param} has the token id {wrong}, outside the vocabulary of {self.info.vocab_size}.")
         else:
             text = prompt
-            longest = self.max_model_len * self.tokenizer.longest_token
-            if check_length and keep is None and len(text) > longest:
-                raise self._too_long(
-                    param, f"{len(text)} characters, and no {self.max_model_len} tokens exceed {longest}"
-                )
-            ids = self.tokenizer.encode(text, add_special_tokens=add_special_tokens)
+            ids, front = self._encoded(text, add_special_tokens, param, keep, truncation_side, check_length)
             if ids and max(ids) >= self.info.vocab_size:
                 raise bad(param, f"{param} holds a token that this model has no embedding for.")
         if keep is not None and len(ids) > keep:
-            front = 0
-            if truncation_side is None and isinstance(prompt, str) and add_special_tokens:
-                front = min(keep, self._tokens_in_front(prompt, ids))
+            front = min(keep, front) if truncation_side is None else 0
             cut = ids[:keep] if truncation_side == "right" else ids[:front] + ids[len(ids) - keep + front :]
             ids, text = cut, None
         if not ids:
             raise bad(param, f"{param} must not be empty.")
-        if check_length and len(ids) > self.max_model_len - self._room:
-            raise self._too_long(param, f"{len(ids)} tokens" + ", and one has to be left for the answer" * self._room)
+        if check_length:
+            self._check_count(len(ids), param)
         return Prompt(ids, text)
+
+    def _encoded(
+        self, text: str, special: bool, param: str, keep: int | None, side: TruncationSide | None, check_length: bool
+    ) -> tuple[list[int], int]:
+        """Return a text's ids, of a long one about as many as are kept, and how many special ones are in front."""
+        longest = self.max_model_len * self.tokenizer.longest_token
+        if check_length and keep is None and len(text) > longest:
+            raise self._too_long(param, f"{len(text)} characters, and no {self.max_model_len} tokens exceed {longest}")
+        if len(text) <= PIECE:
+            ids = self.tokenizer.encode(text, add_special_tokens=special)
+            cut = special and keep is not None and side is None and len(ids) > keep
+            return ids, self._tokens_in_front(text, ids) if cut else 0
+        self.check_text(text, param=param)
+        most = self.max_model_len + 1 if check_length and keep is None else keep
+        try:
+            ids, whole = self.tokenizer.long.ids(text, most=most, backwards=keep is not None and side != "right")
+        except TextTooLong as e:
+            raise TextTooLong(e.size, param) from None
+        if not whole and keep is None:
+            raise self._too_long(param, f"more than {self.max_model_len} tokens")
+        return self.tokenizer.long.around(ids) if special else (ids, 0)
+
+    def _check_count(self, count: int, param: str) -> None:
+        """Raise RequestError when so many tokens leave no room in the context."""
+        if count > self.max_model_len - self._room:
+            raise self._too_long(param, f"{count} tokens" + ", and one has to be left for the answer" * self._room)
+
+    def check_text(self, text: str, *, param: str) -> None:
+        check_text(param, text, self.settings.max_text_bytes)
 
     def encode_batch(
         self,
@@ -209,6 +235,10 @@ class LocalModel:
             )
         if not messages:
             raise bad("messages", "messages must not be empty.")
+        check_text("messages", messages, self.settings.max_text_bytes, embeds=True)
+        shown = {"tools": tools, "documents": documents, "chat_template_kwargs": template_kwargs}
+        for name, value in shown.items():
+            check_text(name, value, self.settings.max_text_bytes)
         given: dict[str, Any] = {
             "tools": [dict(tool) for tool in tools] if tools else None,
             "documents": [dict(document) for document in documents] if documents else None,

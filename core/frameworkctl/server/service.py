@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..config import Options
@@ -13,14 +12,12 @@ from ..errors import RequestError, UnavailableError
 from ..interfaces.endpoint import Call
 from ..plugins import PluginHost
 from . import header_names
+from .lanes import Lanes
 from .observers import Observers
 from .scope import random_seed
 from .served_model import LocalModel
 from .stages import Stages
 from .unknown_fields import unknown_fields
-
-RENDER_THREADS = 2
-WAITING_THREADS = 8
 
 
 class Service:
@@ -32,8 +29,7 @@ class Service:
         self.options, self.host, self.supervisor, self.observers = options, host, supervisor, observers
         self.models = {name: model for model in models for name in model.names}
         self.stages = Stages(host)
-        self.workers = ThreadPoolExecutor(RENDER_THREADS, thread_name_prefix="render")
-        self.waiting = ThreadPoolExecutor(WAITING_THREADS, thread_name_prefix="wait")  # for what waits for a process
+        self.lanes = Lanes()
         self.draining = False
         self.open_calls = 0
         self._seeds = itertools.count()

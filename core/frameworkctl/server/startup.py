@@ -38,8 +38,7 @@ async def started(options: Options, host: PluginHost, nursery: NurseryProcess) -
         try:
             yield service
         finally:
-            service.workers.shutdown(wait=False)
-            service.waiting.shutdown(wait=False)
+            service.lanes.shutdown()
     finally:
         await supervisor.stop()
         workers.close()

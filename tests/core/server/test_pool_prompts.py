@@ -8,7 +8,8 @@ import pytest
 from frameworkctl.errors import RequestError
 from frameworkctl.frontend.tokenizer import TextTokenizer
 from frameworkctl.interfaces import ModelInfo, PoolingInfo
-from frameworkctl.server.pool_prompts import MAX_CUT, MAX_TOKENS, PoolPrompts
+from frameworkctl.limits import MAX_TEXT_BYTES
+from frameworkctl.server.pool_prompts import MAX_TOKENS, PoolPrompts
 from support.checkpoints import build_tokenizer
 
 LONG = MAX_TOKENS // 4
@@ -52,7 +53,7 @@ def test_one_query_counts_with_each_of_its_documents(joined: bool, keep: int | N
 def test_a_text_to_be_cut_is_read_up_to_a_length() -> None:
     """What is not to be cut is refused far earlier."""
     made = prompts(limit=4)
-    error = refused(lambda: made.batch(["fox", "a" * (MAX_CUT + 1)], True, 2, None, False, "input"))
+    error = refused(lambda: made.batch(["fox", "a" * (MAX_TEXT_BYTES + 1)], True, 2, None, False, "input"))
     assert error.param == "input[1]"
     assert refused(lambda: made.batch(["a" * 9999], True, None, None, False, "input")).code == "context_length_exceeded"
 

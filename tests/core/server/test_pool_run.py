@@ -6,7 +6,6 @@ import asyncio
 import random
 import threading
 from array import array
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +14,7 @@ from frameworkctl.engine.client import EngineClient
 from frameworkctl.engine.messages import Abort, EngineLoad, Outputs, Pool, Pooled, Row
 from frameworkctl.errors import EngineError
 from frameworkctl.interfaces import PoolFormatter, PoolItem, PoolOutput, PoolParams, Prompt, Reply, Usage
+from frameworkctl.server.lanes import Lanes
 from frameworkctl.server.pooling import PoolRun, answer, kinds
 
 MODEL: Any = SimpleNamespace(settings=SimpleNamespace(max_num_seqs=8, max_num_batched_tokens=100), max_model_len=60)
@@ -149,6 +149,9 @@ def test_large_answers_are_made_in_another_thread(count: int, width: int, asked:
             return Reply(body={})
 
     outputs = [PoolOutput(item=i, data=bytes(4 * width), width=width) for i in range(count)]
-    with ThreadPoolExecutor(1) as workers:
-        asyncio.run(answer(Formatter(), outputs, Usage(), workers, asked))
+    lanes = Lanes()
+    try:
+        asyncio.run(answer(Formatter(), outputs, Usage(), lanes, asked))
+    finally:
+        lanes.shutdown()
     assert (threads != [threading.get_ident()]) is apart
