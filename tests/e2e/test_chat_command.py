@@ -73,7 +73,7 @@ def test_ctrl_c_stops_the_answer_and_the_server(tmp_path: Path) -> None:
             terminal.type(CTRL_C)
             terminal.expect(" [stopped]\n> ")
             server.wait_idle()
-            assert "client disconnected" in server.log
+            server.logged("client disconnected")
             terminal.type(CTRL_D)
             assert terminal.wait() == 0
             assert "Traceback" not in terminal.text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import httpx
@@ -104,7 +103,7 @@ def test_three_models_are_served_chat_first(server: RunningServer) -> None:
     chat, *others = [psutil.Process(server.engine_pid(name)).create_time() for name in names]
     assert all(chat < other for other in others)
     for name in names[1:]:
-        assert re.search(rf": {name}: BertForSequenceClassification .* no KV cache", server.log)
+        server.logged(rf": {name}: BertForSequenceClassification .* no KV cache")
 
 
 def test_flags_of_a_model_are_the_chat_models_and_the_rest_is_for_all() -> None:
@@ -114,7 +113,7 @@ def test_flags_of_a_model_are_the_chat_models_and_the_rest_is_for_all() -> None:
         cards = httpx.get(f"{server.url}/v1/models").json()["data"]
         assert [card["id"] for card in cards] == ["mine", "demo-classifier", "demo-reranker"]
         assert [card["max_model_len"] == 300 for card in cards] == [True, False, False]
-        assert re.search(r": mine: \S+ .*bfloat16", server.log)
+        server.logged(r": mine: \S+ .*bfloat16")
         assert post(server, "/rerank", {"query": "a", "documents": ["b"]}).status_code == 200
         reply = post(server, "/v1/completions", {"prompt": "a", "max_tokens": 2})
         assert reply.json()["model"] == "mine"

@@ -81,6 +81,7 @@ def test_killed_engine(own: RunningServer) -> None:
     own.wait(200)
     health = own.health()["models"]
     assert (health["a"]["restarts"], health["b"]["restarts"]) == (1, 0)
+    own.logged(r"(?s)(: a is ready.*){2}")
     assert own.engine_pid("a") != first
     assert tokens_of(stream_of(own, "a", 5)) == 5
 
@@ -116,7 +117,7 @@ def test_client_that_leaves_frees_its_pages(own: RunningServer, streaming: bool)
     own.wait_idle()
     model = own.health()["models"]["a"]
     assert model["free_pages"] == model["total_pages"]
-    line = next(line for line in own.log.splitlines() if "client disconnected" in line)
+    line = next(line for line in own.logged("client disconnected").splitlines() if "client disconnected" in line)
     assert " 499 " in line
     assert int(line.partition("tokens=")[2].split()[0].partition("+")[2]) < 900
 

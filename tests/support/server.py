@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,8 +44,17 @@ class RunningServer:
         server = psutil.Process(self.process.pid)
         return [server, *server.children(recursive=True)]
 
+    def logged(self, pattern: str, timeout: float = 30.0) -> str:
+        """Return the log once ``pattern`` (a regular expression) is in it: a thread writes lines a little later."""
+        deadline = time.monotonic() + timeout
+        while not re.search(pattern, log := self.log, re.MULTILINE):
+            assert time.monotonic() < deadline, f"never logged {pattern!r}:\n{log}"
+            time.sleep(0.02)
+        return log
+
     def engine_pid(self, model: str) -> int:
         """Of the engine that announced itself last for this model."""
+        self.logged(f"{re.escape(model)} is ready.* pid")
         for line in reversed(self.log.splitlines()):
             if f"{model} is ready" in line:
                 return int(line.rpartition("pid ")[2])
