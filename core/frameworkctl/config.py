@@ -62,6 +62,9 @@ class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     structured_output: Annotated[
         str, opt("engine", "what holds outputs to schemas and grammars: llguidance, or a plugin's")
     ] = "llguidance"
+    max_grammar_seconds: Annotated[
+        float, msgspec.Meta(gt=0), opt("engine", "seconds that compiling one schema or grammar may take; then HTTP 400")
+    ] = 10.0
     scheduling_policy: Annotated[
         str, opt("scheduling", "order of waiting requests: fcfs, priority (lowest first), or a plugin's")
     ] = "fcfs"

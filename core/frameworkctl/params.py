@@ -33,6 +33,7 @@ class Grammar(msgspec.Struct, frozen=True, omit_defaults=True):
     after: tuple[int, ...] = ()
     opening: tuple[int, ...] = ()
     loosened: tuple[str, ...] = ()  # paths of what is not held, for the reply
+    job: str = ""  # the constraint, as long as it has not been compiled: then there is no text
 
 
 class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "server": {"frontend", "pooling", "engine", "workers", "plugins", "interfaces", "", *BASE},
     "frontend": {"interfaces", *BASE},
     "engine": {"execution", "scheduling", "plugins", "interfaces", *BASE},
-    "workers": {"engine", *BASE},  # of the engine, how messages are framed
+    "workers": {"engine", "plugins", "interfaces", *BASE},  # of the engine, how messages are framed
     "execution": {"scheduling", "layers", "plugins", "interfaces", *BASE},
     "scheduling": {"interfaces", *BASE},
     # nobody imports it but tests

@@ -10,21 +10,24 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from ..interfaces.structured import GrammarCompiler, Matcher
+from .timed_masks import TimedMasks, start_thread
 
 log = logging.getLogger("frameworkctl.engine")
 
 KEPT = 128  # compiled grammars
-TIME_LIMIT = 10.0  # seconds from the request to its grammar, waiting for a thread included
+TIME_LIMIT = 20.0  # seconds from the request to its grammar, waiting for a thread included
 THREADS = 2  # so that one slow grammar does not hold up the next one
+MAX_STUCK = 8  # threads that compile what nobody waits for, and are replaced
 
 
 class Compiling:
     """A grammar on its way. ``result`` is its matcher at the start, or why there is none."""
 
-    __slots__ = ("asked", "result", "text")
+    __slots__ = ("asked", "begun", "result", "text")
 
     def __init__(self, text: str) -> None:
         self.text, self.asked = text, time.monotonic()
+        self.begun = False
         self.result: Matcher | str | None = None
 
 
@@ -35,8 +38,13 @@ class Grammars:
     the interpreter for as long as a second, or with the first grammar.
     """
 
-    def __init__(self, make: Callable[[], GrammarCompiler], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, make: Callable[[], GrammarCompiler], wake: Callable[[], None], time_limit: float | None = None
+    ) -> None:
         self._make, self._wake = make, wake
+        self._time_limit = time_limit
+        self._stuck = 0
+        self._masks: TimedMasks | None = None
         self._compiler: GrammarCompiler | None = None
         self._ready_at = 0.0
         self._failed: str | None = None
@@ -47,15 +55,23 @@ class Grammars:
         self._threads = 0
 
     @property
-    def compiler(self) -> GrammarCompiler:
-        """There is one as soon as any grammar is done."""
-        assert self._compiler is not None
-        return self._compiler
+    def masks(self) -> TimedMasks:
+        """The masks of the compiler, which there is as soon as any grammar is done."""
+        if self._masks is None:
+            assert self._compiler is not None
+            self._masks = TimedMasks(self._compiler)
+        return self._masks
 
     def start(self) -> None:
         """Make the compiler now."""
         self._threads += 1
-        threading.Thread(target=self._work, daemon=True, name=f"grammars-{self._threads}").start()
+        start_thread(self._work, f"grammars-{self._threads}")
+
+    def give_up(self, text: str, why: str) -> None:
+        """Refuse a grammar from now on."""
+        item = self._kept.get(text)
+        if item is not None:
+            item.result = why
 
     def ask(self, who: int, text: str) -> None:
         """Compile a grammar, unless that was done or is under way."""
@@ -63,7 +79,7 @@ class Grammars:
         if item is None:
             item = self._kept[text] = Compiling(text)
             self._todo.put(item)
-            if self._threads < THREADS:
+            if self._threads < THREADS + min(self._stuck, MAX_STUCK):
                 self.start()
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
@@ -83,7 +99,11 @@ class Grammars:
 
     def _deadline(self, item: Compiling) -> float:
         """Nobody is told that a grammar is slow because the compiler was not there yet."""
-        return max(item.asked, self._ready_at) + TIME_LIMIT
+        return max(item.asked, self._ready_at) + self._limit
+
+    @property
+    def _limit(self) -> float:
+        return TIME_LIMIT if self._time_limit is None else self._time_limit
 
     def done(self) -> list[tuple[int, Matcher | str]]:
         """Whose grammars are there since, or why they are not."""
@@ -91,7 +111,8 @@ class Grammars:
         for who, item in list(self._waiting.items()):
             late = self._compiler is not None and time.monotonic() >= self._deadline(item)
             if item.result is None and late:
-                item.result = f"this grammar needs more than {TIME_LIMIT:g} seconds to compile; make it simpler"
+                item.result = f"this grammar needs more than {self._limit:g} seconds to compile; make it simpler"
+                self._stuck += item.begun
             if item.result is not None:
                 del self._waiting[who]
                 out.append((who, item.result))
@@ -104,7 +125,9 @@ class Grammars:
         while True:
             item = self._todo.get()
             if item.result is None:
+                item.begun = True
                 result = self._compiled(item.text)
+                self._stuck -= item.result is not None
                 item.result = item.result or result  # one given up stays so
             self._wake()
 

@@ -37,6 +37,7 @@ from .messages import (
     ToEngine,
 )
 from .pooling import pooled, sequences
+from .timed_masks import TOO_LONG, TimedMatcher
 
 log = logging.getLogger("frameworkctl.engine")
 
@@ -137,7 +138,7 @@ class EngineLoop:
                 if isinstance(found, str):
                     events.append(self.scheduler.refuse(seq, found))
                 else:
-                    seq.constrained = Constrained(found.copy(), seq.params)
+                    seq.constrained = Constrained(TimedMatcher(found), seq.params)
                     self.scheduler.add(seq)
         if events:
             self._send(events)
@@ -198,7 +199,11 @@ class EngineLoop:
         sequences = held(step)
         if not sequences:
             return None, []
-        masks, lost = step_masks(sequences.values(), self.grammars.compiler, self.vocab_size)
+        masks, lost = step_masks(sequences.values(), self.grammars.masks, self.vocab_size)
+        for id_, why in lost.items():
+            grammar = sequences[id_].params.grammar
+            if why == TOO_LONG and grammar is not None:
+                self.grammars.give_up(grammar.text, why)
         return masks, [self.scheduler.refuse(sequences[id_], why) for id_, why in lost.items()]
 
     def _send(self, events: list[Event]) -> None:

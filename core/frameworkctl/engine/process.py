@@ -59,7 +59,8 @@ def _start(start: Start, channel: Channel[ToEngine]) -> EngineLoop:
     threads = share_threads(config.options.threads, config.engines)
     torch.set_num_threads(threads)
     host = PluginHost.from_loaded(start.plugins)
-    grammars = Grammars(partial(make_compiler, host, config, threads), channel.wake)
+    time_limit = 2 * config.options.max_grammar_seconds  # a busy engine may need longer than the worker before it
+    grammars = Grammars(partial(make_compiler, host, config, threads), channel.wake, time_limit)
     if config.tokenizer:
         grammars.start()
     built = build(config, host, _Progress(channel), later=make_in_background)

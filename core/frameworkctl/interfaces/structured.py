@@ -77,10 +77,11 @@ class PreparedGrammar(msgspec.Struct, frozen=True):
 class StructuredOutputSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A way to constrain outputs, chosen by its name with ``--structured-output NAME``.
 
-    ``prepare`` (server side, in a worker thread, without torch) checks a constraint and writes it down as a text for
-    ``implementation`` (``package.module:Class``, a ``GrammarCompiler``, engine side). It raises ValueError, with words
-    for the client, for what it cannot do (``ConstraintError`` names another field than the constraint's). It must not
-    need long: a request waits for it, and nothing stops it.
+    ``prepare`` checks a constraint and writes it down as a text for ``implementation`` (``package.module:Class``, a
+    ``GrammarCompiler``). It raises ValueError, with words for the client, for what it cannot do (``ConstraintError``
+    names another field than the constraint's). Both run in worker processes with limits on time and memory first, so
+    ``prepare`` has to be a function of a module; an engine compiles only what has compiled there. A worker has neither
+    the server's environment (keys, tokens) nor files to write.
     """
 
     name: str

@@ -108,6 +108,13 @@ def _shape(route: Route) -> tuple[str, str]:
     return route.method, _PARAMETER.sub(lambda m: f"{{{m[1] or 'str'}}}", route.path)
 
 
+def _found_by_name(spec: StructuredOutputSpec, shelf: Shelf[StructuredOutputSpec], override: bool) -> None:
+    """Refuse a ``prepare`` that a worker process cannot import."""
+    name = f"{getattr(spec.prepare, '__module__', '')}:{getattr(spec.prepare, '__qualname__', '<>')}"
+    if "<" in name:
+        raise RegistrationError(f"prepare of {spec.name!r} must be a function of a module: a worker imports it by name")
+
+
 def _endpoint_routes(spec: type[Endpoint], shelf: Shelf[type[Endpoint]], override: bool) -> None:
     """Paths must be ones the router takes, and no two families may answer the same, unless the one is replaced."""
     taken = {
@@ -152,7 +159,9 @@ class Registry:
         self.backends: Shelf[BackendSpec] = Shelf("backend", lambda s: (s.name,))
         self.checkpoints: Shelf[CheckpointSpec] = Shelf("checkpoint", lambda s: (s.name,))
         self.logits_processors: Shelf[LogitsProcessorSpec] = Shelf("logits processor", lambda s: (s.name,))
-        self.structured_output: Shelf[StructuredOutputSpec] = Shelf("structured output", lambda s: (s.name,))
+        self.structured_output: Shelf[StructuredOutputSpec] = Shelf(
+            "structured output", lambda s: (s.name,), _found_by_name
+        )
         self.policies: Shelf[PolicySpec] = Shelf("policy", lambda s: (s.name,))
         self.speculators: Shelf[SpeculatorSpec] = Shelf("speculator", lambda s: (s.name,))
         self.poolers: Shelf[PoolerSpec] = Shelf("pooler", lambda s: (s.name,))

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Sequence as Items
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..interfaces.structured import GrammarCompiler
+from ..interfaces.structured import Matcher
 from .constrained import NO_TOKEN, Constrained, raised
 from .limits import Step
 from .plan import Masks
 from .sequence import Sequence
 
 Words = NDArray[np.uint32]
+
+
+class FillsMasks(Protocol):
+    """A ``GrammarCompiler``, or what stands in front of one."""
+
+    def fill(self, matchers: Items[Matcher], masks: NDArray[np.int32]) -> list[str | None]: ...
 
 
 def held(step: Step) -> dict[int, Sequence]:
@@ -27,7 +34,7 @@ def held(step: Step) -> dict[int, Sequence]:
 
 
 def step_masks(
-    sequences: Iterable[Sequence], compiler: GrammarCompiler, vocab_size: int
+    sequences: Iterable[Sequence], compiler: FillsMasks, vocab_size: int
 ) -> tuple[Masks | None, dict[int, str]]:
     """Return what may come next in sequences that are ``held``, and id -> why for those in which nothing may."""
     found = [(seq.id, seq.constrained) for seq in sequences if seq.constrained is not None]
@@ -54,7 +61,7 @@ def step_masks(
     return Masks([id_ for id_, _ in found], bits, must_end), lost
 
 
-def _fill(found: Items[Constrained], compiler: GrammarCompiler, bits: NDArray[np.int32]) -> list[str | None]:
+def _fill(found: Items[Constrained], compiler: FillsMasks, bits: NDArray[np.int32]) -> list[str | None]:
     """Write the rows of those whose grammar has a say; return per sequence why its matcher failed."""
     places = [i for i, constrained in enumerate(found) if constrained.matches]
     failures: list[str | None] = [None] * len(found)

@@ -23,6 +23,8 @@ from ..plugins.architectures import choose
 from ..plugins.discovery import BACKENDS
 from ..plugins.registry import Shelf
 from ..pooling.resolution import resolve
+from ..workers.compiling import Setup
+from .constraints import Constraints
 from .served_model import LocalModel
 
 log = logging.getLogger("frameworkctl.server")
@@ -52,8 +54,7 @@ def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalMo
     checkpoints = {name: r.spec for name, r in host.registry.checkpoints.items()}
     settings = _with_defaults(named.options, checkpoints.get(named.source), host)
     parsers = _parsers(settings, host)
-    structured = _named(host.registry.structured_output, settings.structured_output, "--structured-output")
-    if structured is None:
+    if _named(host.registry.structured_output, settings.structured_output, "--structured-output") is None:
         raise ConfigError("--structured-output must not be empty")
     folder = locate(
         named.source,
@@ -92,13 +93,31 @@ def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalMo
         )
     model = LocalModel(
         names, str(folder), choice, settings, tokenizer, template, content_format, defaults,
-        host.registry.logits_processors, options.plugin_options, structured_output=structured,
-        tool_template=tool_template,
+        host.registry.logits_processors, options.plugin_options, tool_template=tool_template,
         tool_parser=parsers[0], reasoning_parser=parsers[1],
     )  # fmt: skip
+    model.constraints = _constraints(model, host, options)
     policy = host.registry.policies.get(settings.scheduling_policy)
     model.uses_priority = policy is None or policy.spec.uses_priority  # None: what a plugin's create_policy makes
     return model
+
+
+def _constraints(model: LocalModel, host: PluginHost, options: Options) -> Constraints | None:
+    """Return who compiles the model's constraints, None for a model that does not generate."""
+    if "generate" not in model.info.tasks:
+        return None
+    registered = host.registry.structured_output[model.settings.structured_output]
+    prepare = registered.spec.prepare
+    setup = Setup(
+        plugin=registered.plugin.value,
+        prepare=f"{prepare.__module__}:{prepare.__qualname__}",
+        implementation=registered.spec.implementation,
+        tokenizer=str(tokenizer_file(Path(model.root))),
+        vocab_size=model.info.vocab_size,
+        eos_token_ids=model.eos_token_ids,
+        options=options.plugin_options,
+    )
+    return Constraints(setup, seconds=model.settings.max_grammar_seconds)
 
 
 def _with_defaults(settings: ModelOptions, spec: CheckpointSpec | None, host: PluginHost) -> ModelOptions:

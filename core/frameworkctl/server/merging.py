@@ -57,7 +57,7 @@ def merged_params(
         logprob_token_ids=tuple(fields.get("logprob_token_ids") or ()),
         allowed_token_ids=None if allowed is None else tuple(allowed),
         bad_words=_bad_words(model, fields.get("bad_words") or ()),
-        grammar=grammar_of(fields.get("constraint"), model.structured_output, model.settings.max_json_whitespace),
+        grammar=grammar_of(fields.get("constraint"), model.settings.max_json_whitespace),
         processors=processor_params(model, fields),
     )
     validate(

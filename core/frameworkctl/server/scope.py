@@ -9,9 +9,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ..engine.client import EngineClient
 from ..engine.streams import RowStream
-from ..errors import RequestError
+from ..errors import RequestError, bad
 from ..interfaces.endpoint import (
     Call,
     Endpoint,
@@ -120,8 +122,15 @@ class CallScope:
             size, lanes = max(len(call.body), endpoint.size(request)), self.service.lanes
             threads = lanes.waiting if endpoint.waits(request) else lanes.of(size)
             work = await loop.run_in_executor(threads, stages.render, request, model, call)
+        work = await self._compiled(work, model)
         header_names.name_loosened(call, work)
         return request, model, work
+
+    async def _compiled(self, work: Work, model: LocalModel) -> Work:
+        """Return the work with its constraints compiled. Raises RequestError."""
+        if all(item.params.grammar is None for item in work.items):
+            return work
+        return msgspec.structs.replace(work, items=[await model.compiled(item) for item in work.items])
 
     def _default(self, endpoint: Endpoint) -> str | None:
         """The name of the model that the endpoint chooses where a request names none."""
@@ -201,6 +210,7 @@ class CallScope:
             self._searches += 1
             generation: Generation | SearchRun = SearchRun(item.search, self, item, number, model, self.usage)
         else:
+            item = await model.compiled(item)
             client, stream = self._start(item, model, open_input=False)
             generation = Generation(client, stream, item, number, model.tokenizer.vocabulary, self.usage)
         try:
@@ -279,6 +289,8 @@ class CallScope:
 
     def open(self, item: GenerateItem, model: ServedModel) -> LocalSession:
         assert isinstance(model, LocalModel)
+        if item.params.grammar is not None:
+            raise bad(item.params.grammar.param, "A session cannot constrain its output.", "unsupported_parameter")
         client, stream = self._start(item, model, open_input=True)
         generation = Generation(client, stream, item, 0, model.tokenizer.vocabulary, self.usage)
         room = model.max_model_len - len(item.prompt.token_ids)

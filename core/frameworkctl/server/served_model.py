@@ -8,6 +8,8 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from ..config import ModelOptions
 from ..engine.supervisor import Engine
 from ..errors import RequestError, bad
@@ -18,17 +20,17 @@ from ..frontend.messages import ContentFormat, prepare_messages
 from ..frontend.pieces import PIECE, TextTooLong
 from ..frontend.request_template import Rendering
 from ..frontend.tokenizer import TextTokenizer
-from ..interfaces.endpoint import Prompt, PromptEmbeds
+from ..interfaces.endpoint import GenerateItem, Prompt, PromptEmbeds
 from ..interfaces.logits import LogitsProcessorSpec
 from ..interfaces.parsers import ReasoningParserSpec, ToolParserSpec
 from ..interfaces.served_model import TruncationSide
-from ..interfaces.structured import StructuredOutputSpec
 from ..limits import check_text
 from ..params import SamplingParams
 from ..plugins.architectures import Choice
 from ..plugins.registry import Registered
 from ..workers.pool import WorkerPool
 from . import request_templates
+from .constraints import Constraints
 from .embeds import chat_embeds_prompt, embeds_prompt
 from .merging import merged_params
 from .pool_prompts import TRUNCATE, PoolPrompts
@@ -38,7 +40,7 @@ log = logging.getLogger("frameworkctl.server")
 
 class LocalModel:
     """Implements ``interfaces.ServedModel``. ``engine`` is set when the supervisor has made it, ``workers`` (where
-    requests may bring templates) at the start.
+    requests may bring templates) and ``constraints`` (of a model that generates) at the start.
     """
 
     def __init__(
@@ -54,7 +56,6 @@ class LocalModel:
         processors: Mapping[str, Registered[LogitsProcessorSpec]],
         plugin_options: Mapping[str, Any],
         *,
-        structured_output: StructuredOutputSpec,
         tool_template: ChatTemplate | None = None,
         tool_parser: ToolParserSpec | None = None,
         reasoning_parser: ReasoningParserSpec | None = None,
@@ -64,7 +65,6 @@ class LocalModel:
         self.settings, self.tokenizer, self.defaults = options, tokenizer, defaults
         self.template, self.content_format = template, content_format
         self.options = plugin_options
-        self.structured_output = structured_output
         self.tool_template = tool_template or template  # with which requests that bring tools are rendered
         self.tool_parser, self.reasoning_parser = tool_parser, reasoning_parser
         self.auto_tool_choice = bool(options.enable_auto_tool_choice)
@@ -73,6 +73,7 @@ class LocalModel:
         self.max_model_len = options.max_model_len or self.info.max_model_len
         self.engine: Engine | None = None
         self.workers: WorkerPool | None = None
+        self.constraints: Constraints | None = None
         self.uses_priority = False  # whether the scheduling policy looks at priorities
         self.processors = processors
         main = tokenizer.eos_token_id
@@ -291,6 +292,15 @@ class LocalModel:
         min_max_tokens: int = 1,
     ) -> SamplingParams:
         return merged_params(self, prompt, fields, default_max_tokens, min_max_tokens)
+
+    async def compiled(self, item: GenerateItem) -> GenerateItem:
+        """Return the item with its constraint compiled. Raises RequestError for one that cannot be."""
+        grammar = item.params.grammar
+        if grammar is None or not grammar.job:
+            return item
+        assert self.constraints is not None
+        params = msgspec.structs.replace(item.params, grammar=await self.constraints.compiled(grammar))
+        return msgspec.structs.replace(item, params=params)
 
 
 def cache_extras(salt: str | None, embeds: PromptEmbeds | None = None) -> dict[str, str] | None:

@@ -42,4 +42,7 @@ async def started(options: Options, host: PluginHost, nursery: NurseryProcess) -
     finally:
         await supervisor.stop()
         workers.close()
+        for model in models:
+            if model.constraints is not None:
+                model.constraints.close()
         observers.close()

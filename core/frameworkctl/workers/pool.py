@@ -33,6 +33,10 @@ class WorkerDied(Exception):
     """It ended, or was ended, before it had answered."""
 
 
+class NotStarted(WorkerDied):
+    """A worker could not do what comes before its first job."""
+
+
 class OutOfTime(WorkerDied):
     """It took too long."""
 
@@ -44,13 +48,24 @@ class OutOfMemory(WorkerDied):
 class WorkerPool:
     """Calls functions in at most ``most`` processes, each with ``memory`` bytes of address space. Thread-safe.
 
-    ``modules`` are imported by a worker before its first job. A reply may have ``max_reply`` bytes.
+    ``modules`` are imported by a worker before its first job, and ``first`` is a job (function, argument) that it does
+    then. A reply may have ``max_reply`` bytes. A worker ends after ``jobs`` jobs: what they leave behind must not add
+    up.
     """
 
     def __init__(
-        self, *, most: int = 2, memory: int = 512 << 20, modules: Sequence[str] = (), max_reply: int = 64 << 20
+        self,
+        *,
+        most: int = 2,
+        memory: int = 512 << 20,
+        modules: Sequence[str] = (),
+        first: tuple[str, Any] | None = None,
+        max_reply: int = 64 << 20,
+        jobs: int | None = None,
     ) -> None:
         self._memory, self._modules, self._max_reply = memory, tuple(modules), max_reply
+        self._first = None if first is None else _packed(*first, START_SECONDS)
+        self._jobs = jobs
         self._slots = threading.BoundedSemaphore(most)
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
@@ -64,9 +79,10 @@ class WorkerPool:
         Raises:
             RequestError: the function raised it.
             OutOfTime, OutOfMemory, WorkerDied: the worker is gone; the next call gets another one.
+            NotStarted: no worker could be started.
             RuntimeError: the function raised something else.
         """
-        job = pack(Job(function, msgspec.msgpack.encode(argument), math.ceil(seconds) + 1))
+        job = _packed(function, argument, seconds)
         with self._slots:
             worker = self._take()
             try:
@@ -107,14 +123,28 @@ class WorkerPool:
                 if worker.process.poll() is None:
                     return worker
                 worker.end()
-        return _Worker(self._memory, self._modules, self._max_reply)
+        worker = _Worker(self._memory, self._modules, self._max_reply)
+        if self._first is not None:
+            try:
+                done = isinstance(worker.ask(self._first, START_SECONDS), Done)
+            except WorkerDied:
+                done = False
+            if not done:
+                worker.end()
+                raise NotStarted
+        return worker
 
     def _give_back(self, worker: _Worker) -> None:
+        worker.jobs += 1
         with self._lock:
-            if not self._closed:
+            if not self._closed and worker.jobs != self._jobs:
                 self._idle.append(worker)
                 return
         worker.end()
+
+
+def _packed(function: str, argument: Any, seconds: float) -> bytes:
+    return pack(Job(function, msgspec.msgpack.encode(argument), math.ceil(seconds) + 1))
 
 
 class _Worker:
@@ -122,6 +152,7 @@ class _Worker:
 
     def __init__(self, memory: int, modules: Sequence[str], max_reply: int) -> None:
         self._max_reply = max_reply
+        self.jobs = 0  # that it has done
         self._socket, theirs = socket.socketpair()
         safe_path = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
         command = [sys.executable, *safe_path, "-m", "frameworkctl.workers.process", str(theirs.fileno()), str(memory)]
@@ -133,7 +164,10 @@ class _Worker:
         theirs.close()
         try:
             if not isinstance(self._receive(time.monotonic() + START_SECONDS), Begun):
-                raise WorkerDied
+                raise NotStarted
+        except WorkerDied:
+            self.end()
+            raise NotStarted from None
         except BaseException:
             self.end()
             raise

@@ -15,12 +15,15 @@ from typing import Any
 import psutil
 import pytest
 from frameworkctl.errors import RequestError
-from frameworkctl.workers.pool import OutOfMemory, OutOfTime, WorkerDied, WorkerPool
+from frameworkctl.workers.pool import NotStarted, OutOfMemory, OutOfTime, WorkerDied, WorkerPool
 
 JOBS = '''
 import os, socket, sys, threading, time
 from frameworkctl.errors import RequestError
 
+kept = []
+def remember(x): kept.append(x)
+def remembered(x): return kept
 def twice(x): return [x, x]
 def pid(x): return os.getpid()
 def sleep(x): time.sleep(x)
@@ -143,6 +146,28 @@ def test_a_worker_whose_server_is_gone_does_not_compute_for_ever() -> None:
     process.kill()
     assert ended.wait(20)
     pool.close()
+
+
+def test_a_first_job_comes_before_the_others_and_a_worker_ends_after_some() -> None:
+    pool = WorkerPool(modules=("jobs_of_a_test",), first=("jobs_of_a_test:remember", "x"), jobs=2)
+    try:
+        pids = [call(pool, "pid") for _ in range(4)]
+        assert pids[0] == pids[1] != pids[2] == pids[3]
+        assert call(pool, "remembered") == ["x"]
+    finally:
+        pool.close()
+
+
+@pytest.mark.parametrize("first", [("jobs_of_a_test:die", 3), ("jobs_of_a_test:fail", None), ("no.such:job", None)])
+def test_a_worker_whose_first_job_fails_is_not_started(first: tuple[str, Any]) -> None:
+    before = set(children())
+    pool = WorkerPool(modules=("jobs_of_a_test",), first=first)
+    with pytest.raises(NotStarted):
+        call(pool, "pid")
+    assert set(children()) <= before
+    missing = WorkerPool(modules=("no_such_module",))
+    with pytest.raises(NotStarted):
+        call(missing, "pid")
 
 
 def test_what_a_worker_has_not(pool: WorkerPool, tmp_path: Path) -> None:
