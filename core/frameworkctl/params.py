@@ -24,14 +24,15 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 class Grammar(msgspec.Struct, frozen=True, omit_defaults=True):
     """A constraint as it travels: checked, and written down for the engine's compiler.
 
-    Made by ``ServedModel.sampling`` of an ``interfaces.Constraint``, whose ``param``, ``after`` and ``opening`` it
-    keeps.
+    Made by ``ServedModel.sampling`` of an ``interfaces.Constraint``, whose ``param``, ``ends`` and ``openings`` it
+    keeps. ``opening_ids`` are the token ids of each of the openings.
     """
 
     text: str
     param: str
-    after: tuple[int, ...] = ()
-    opening: tuple[int, ...] = ()
+    ends: tuple[str, ...] = ()
+    openings: tuple[str, ...] = ()
+    opening_ids: tuple[tuple[int, ...], ...] = ()
     loosened: tuple[str, ...] = ()  # paths of what is not held, for the reply
     job: str = ""  # the constraint, as long as it has not been compiled: then there is no text
 
@@ -57,8 +58,8 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     repetition_penalty: float = 1.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
-    stop_after: str = ""  # reasoning ends with this text, and stop strings count after it
-    stop_opening: str = ""  # an output that does not begin with this text has no reasoning
+    stop_after: tuple[str, ...] = ()  # texts that end reasoning: stop strings count after the first of them
+    stop_openings: tuple[str, ...] = ()  # an output that begins with none of these texts has no reasoning
     stop_token_ids: tuple[int, ...] = ()
     eos_token_ids: tuple[int, ...] = ()
     ignore_eos: bool = False

@@ -66,3 +66,19 @@ def test_a_spec_knows_whether_an_output_begins_with_reasoning(name: str) -> None
     assert spec.reasons(ReasoningContext()) is usual
     assert not spec.reasons(ReasoningContext(prompt=f"so {spec.end}\n\n"))
     assert not spec.reasons(ReasoningContext(template_kwargs={"enable_thinking": False}))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_spec_knows_whether_reasoning_may_come_before_a_demanded_answer(name: str) -> None:
+    spec = spec_of(name)
+    assert spec.may_begin is not None
+    assert spec.may_begin(ReasoningContext())
+    for end in spec.ends:
+        assert not spec.may_begin(ReasoningContext(prompt=f"so {end}\n\n"))
+    assert not spec.may_begin(ReasoningContext(prefill="So"))
+    assert not spec.may_begin(ReasoningContext(template_kwargs={"thinking": False}))
+    for start in spec.starts:
+        assert spec.opened is not None
+        assert spec.opened(ReasoningContext(prompt=f"so {start}\n"))
+        assert spec.opened(ReasoningContext(prefill=f"a {spec.end} b {start} c"))
+        assert parse(spec, ReasoningContext(constrained=True), [f"{start}hm{spec.ends[-1]}Hi."]) == ("hm", "Hi.")

@@ -11,8 +11,9 @@ OURS = tuple(PACKAGES.values())
 STDLIB = frozenset(sys.stdlib_module_names)
 ROOMS = ("cli", "offline", "server", "frontend", "engine", "scheduling", "execution", "layers", "interfaces", "plugins",
          "testing", "structured", "pooling", "workers", "bench")  # fmt: skip
-FILES = ("hookspecs", "config", "params", "errors", "logs", "metrics", "suggestions", "cross_origin", "limits")
-BASE = {"errors", "params", "config", "logs", "suggestions", "cross_origin", "limits"}
+FILES = ("hookspecs", "config", "params", "errors", "logs", "metrics", "suggestions", "cross_origin", "limits",
+         "answer_start")  # fmt: skip
+BASE = {"errors", "params", "config", "logs", "suggestions", "cross_origin", "limits", "answer_start"}
 MAY_IMPORT = {
     # What runs, over what it runs on, over what plugins see. "" is the package itself (its version).
     "__main__": {"cli"},
@@ -45,6 +46,7 @@ MAY_IMPORT = {
     "params": {"errors", "limits"},
     "limits": {"errors"},
     "errors": set(),
+    "answer_start": set(),
     "logs": set(),
     "suggestions": set(),
     "metrics": {"errors"},

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
-from frameworkctl.interfaces import Call, Constraint, GenerateItem, Prompt, ReasoningContext, ServedModel
+from frameworkctl.interfaces import (
+    Call,
+    Constraint,
+    GenerateItem,
+    Prompt,
+    ReasoningContext,
+    ReasoningParserSpec,
+    ServedModel,
+)
 
 from .answer import Answer
 from .tools import ToolUse
@@ -56,27 +64,28 @@ def text_of(content: Any) -> str:
 def constraint_after_reasoning(constraint: Constraint, model: ServedModel, context: ReasoningContext) -> Constraint:
     """Return the constraint for the answer alone: reasoning before it is free, and may be left out."""
     spec = model.reasoning_parser
-    if spec is None or not spec.reasons(context):
+    if spec is None:
         return constraint
-    opened = spec.opened is None or not spec.start or spec.opened(context)
-    return msgspec.structs.replace(
-        constraint, after=_ids(model, spec.end), opening=() if opened else _ids(model, spec.start)
-    )
+    if _inside(spec, context):
+        return msgspec.structs.replace(constraint, ends=spec.ends)
+    if spec.starts and (spec.may_begin or spec.reasons)(context):
+        return msgspec.structs.replace(constraint, ends=spec.ends, openings=spec.starts)
+    return constraint
 
 
-def stop_fields(model: ServedModel, context: ReasoningContext) -> dict[str, str]:
+def stop_fields(model: ServedModel, context: ReasoningContext) -> dict[str, tuple[str, ...]]:
     """Return the sampling fields with which stop strings count in the answer only."""
     spec = model.reasoning_parser
     if spec is None:
         return {}
-    inside = spec.opened(context) if spec.opened is not None else spec.reasons(context)
-    if inside or (spec.reasons(context) and not context.constrained):
-        return {"stop_after": spec.end}
-    return {"stop_after": spec.end, "stop_opening": spec.start} if spec.start else {}
+    if _inside(spec, context) or (spec.reasons(context) and not context.constrained):
+        return {"stop_after": spec.ends}
+    return {"stop_after": spec.ends, "stop_openings": spec.starts} if spec.starts else {}
 
 
-def _ids(model: ServedModel, text: str) -> tuple[int, ...]:
-    return tuple(model.tokenizer.encode(text, add_special_tokens=False))
+def _inside(spec: ReasoningParserSpec, context: ReasoningContext) -> bool:
+    """Return whether the output is inside reasoning from its first token on."""
+    return spec.opened(context) if spec.opened is not None and spec.starts else spec.reasons(context)
 
 
 def make_answer(request: ReasoningRequest, use: ToolUse, item: GenerateItem, model: ServedModel, call: Call) -> Answer:
@@ -92,6 +101,7 @@ def make_answer(request: ReasoningRequest, use: ToolUse, item: GenerateItem, mod
         parallel=use.parallel,
         show_reasoning=request.include_reasoning is not False,
         earlier_ids=earlier_call_ids(request.messages),
+        allowed={tool.name for tool in use.tools} if use.only else None,
     )
 
 

@@ -15,11 +15,14 @@ class MarkedReasoningParser(ReasoningParser):
 
     ``assumed``: an output begins with reasoning, and ``start`` may be missing; without ``end`` it is reasoning as a
     whole. Else reasoning needs ``start``, which must come first unless the markers are tokens that ``repeat``. What a
-    template or a request says of it counts more, see ``reasons``.
+    template or a request says of it counts more, see ``reasons``. Some models also write ``other_starts`` and
+    ``other_ends``.
     """
 
     start: ClassVar[str]
     end: ClassVar[str]
+    other_starts: ClassVar[tuple[str, ...]] = ()
+    other_ends: ClassVar[tuple[str, ...]] = ()
     assumed: ClassVar[bool] = True
     repeat: ClassVar[bool] = False
 
@@ -40,25 +43,33 @@ class MarkedReasoningParser(ReasoningParser):
             end=cls.end,
             reasons=cls.reasons,
             opened=cls.opened,
+            may_begin=cls.may_begin,
+            other_starts=cls.other_starts,
+            other_ends=cls.other_ends,
             special_tokens=special_tokens,
         )
 
     @classmethod
     def reasons(cls, context: ReasoningContext) -> bool:
         """Return whether the output begins with reasoning: by the prompt, by the request, else ``assumed``."""
-        if cls.opened(context):
-            return True
-        if context.prefill is not None or context.prompt.rstrip().endswith(cls.end):
+        return cls.opened(context) or (cls.assumed and cls.may_begin(context))
+
+    @classmethod
+    def may_begin(cls, context: ReasoningContext) -> bool:
+        """Return whether the output may begin reasoning: the prompt has not closed it nor the request refused it."""
+        if context.prefill is not None or context.prompt.rstrip().endswith((cls.end, *cls.other_ends)):
             return False
         given = context.template_kwargs
-        return cls.assumed and given.get("enable_thinking", given.get("thinking")) is not False
+        return given.get("enable_thinking", given.get("thinking")) is not False
 
     @classmethod
     def opened(cls, context: ReasoningContext) -> bool:
         """Return whether the prompt, or the beginning of the message that the output continues, has begun reasoning."""
         if context.prefill is not None:
-            return context.prefill.rfind(cls.start) > context.prefill.rfind(cls.end)
-        return context.prompt.rstrip().endswith(cls.start)
+            found = context.prefill.rfind
+            starts, ends = (cls.start, *cls.other_starts), (cls.end, *cls.other_ends)
+            return max(map(found, starts)) > max(map(found, ends))
+        return context.prompt.rstrip().endswith((cls.start, *cls.other_starts))
 
     def feed(self, text: str) -> Sequence[ReasoningText | ContentText]:
         self.reader.push(text)
@@ -83,9 +94,10 @@ class MarkedReasoningParser(ReasoningParser):
         reader.release()
         while True:
             if reasoning:
-                if (yield from reader.until(*self.ends(), sink=self.reasoning)) is None:
+                ends = (self.end, *self.other_ends)
+                if (yield from reader.until(*ends, sink=self.reasoning)) is None:
                     return
-                yield from reader.take(*self.ends())
+                yield from reader.take(*ends)
             if not self.repeat:
                 yield from reader.rest(sink=self.content)
                 return
@@ -96,10 +108,7 @@ class MarkedReasoningParser(ReasoningParser):
 
     def take_start(self) -> Steps[str | None]:
         """Read the start of reasoning, if it comes next."""
-        return (yield from self.reader.take(self.start))
-
-    def ends(self) -> tuple[str, ...]:
-        return (self.end,)
+        return (yield from self.reader.take(self.start, *self.other_starts))
 
     def reasoning(self, text: str) -> None:
         self._pieces.append(ReasoningText(text))

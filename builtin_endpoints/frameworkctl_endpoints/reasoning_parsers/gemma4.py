@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from frameworkctl.interfaces import ReasoningParserSpec, Register, hookimpl
 
-from ..parsing.reader import Steps
 from ..parsing.reasoning_text import MarkedReasoningParser
 
 
@@ -12,13 +11,8 @@ class GemmaParser(MarkedReasoningParser):
     """The name of the channel is no reasoning."""
 
     start, end = "<|channel>", "<channel|>"
+    other_starts = ("<|channel>thought\n", "<|channel>thought")
     assumed, repeat = False, True
-
-    def take_start(self) -> Steps[str | None]:
-        found = yield from super().take_start()
-        if found:
-            yield from self.reader.take("thought\n", "thought")
-        return found
 
 
 @hookimpl

@@ -55,11 +55,16 @@ class Grammars:
         self._threads = 0
 
     @property
+    def compiler(self) -> GrammarCompiler:
+        """Return the compiler, which there is as soon as any grammar is done."""
+        assert self._compiler is not None
+        return self._compiler
+
+    @property
     def masks(self) -> TimedMasks:
-        """The masks of the compiler, which there is as soon as any grammar is done."""
+        """The masks of the compiler."""
         if self._masks is None:
-            assert self._compiler is not None
-            self._masks = TimedMasks(self._compiler)
+            self._masks = TimedMasks(self.compiler)
         return self._masks
 
     def start(self) -> None:

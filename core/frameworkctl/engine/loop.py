@@ -138,7 +138,7 @@ class EngineLoop:
                 if isinstance(found, str):
                     events.append(self.scheduler.refuse(seq, found))
                 else:
-                    seq.constrained = Constrained(TimedMatcher(found), seq.params)
+                    seq.constrained = Constrained(TimedMatcher(found), seq.params, self.grammars.compiler)
                     self.scheduler.add(seq)
         if events:
             self._send(events)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from ..answer_start import AnswerStart
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,7 +17,7 @@ class StopChecker:
     ``stop`` are the strings, none of them empty. The match that is complete first wins, of several the first listed.
     With ``include_in_output`` the text ends behind the match instead of before it, and nothing is ever held back.
     Matches that are complete within the first ``min_tokens`` tokens do not count. Raises ``ValueError`` for an empty
-    string. ``after`` and ``opening`` are those of ``AnswerStart``: reasoning is passed on as it is.
+    string. ``after`` and ``openings`` are the ends and openings of ``AnswerStart``: reasoning is passed on as it is.
     """
 
     __slots__ = ("_firsts", "_gate", "_held", "_include", "_matched", "_min_tokens", "_needles", "_partial", "_text")
@@ -26,10 +28,10 @@ class StopChecker:
         *,
         include_in_output: bool = False,
         min_tokens: int = 0,
-        after: str = "",
-        opening: str = "",
+        after: Sequence[str] = (),
+        openings: Sequence[str] = (),
     ) -> None:
-        self._gate = AnswerStart(opening, after) if stop and after else None
+        self._gate = AnswerStart(openings, after) if stop and after else None
         if not all(stop):
             raise ValueError("a stop string may not be empty")
         self._needles = [_Needle(word) for word in stop]
@@ -101,40 +103,6 @@ class StopChecker:
         text = self._text.take(self._held + len(delta) - len(word))
         self._text, self._held = _Pieces(), 0
         return text, word
-
-
-class AnswerStart:
-    """Finds where the answer begins in an output that may begin with reasoning.
-
-    Reasoning ends with ``after``. An output that does not begin with ``opening``, white space aside, has none; with an
-    empty ``opening`` it begins inside reasoning.
-    """
-
-    __slots__ = ("_end", "_opening", "passed", "undecided")
-
-    def __init__(self, opening: str, after: str) -> None:
-        self._opening, self._end = opening, _Needle(after)
-        self.passed = False  # the answer has begun
-        self.undecided = ""  # text that may still become ``opening``
-
-    def split(self, delta: str) -> tuple[str, str]:
-        """Return the next text as the part that is reasoning and the part that is answer, while not ``passed``."""
-        if self._opening:
-            delta = self.undecided + delta
-            begun = delta.lstrip()
-            self.undecided = ""
-            if len(begun) < len(self._opening) and self._opening.startswith(begun):
-                self.undecided = delta
-                return "", ""
-            if not begun.startswith(self._opening):
-                self.passed = True
-                return "", delta
-            self._opening = ""
-        end = self._end.advance(delta, len(delta), True)
-        if not end:
-            return delta, ""
-        self.passed = True
-        return delta[:end], delta[end:]
 
 
 class _Needle:

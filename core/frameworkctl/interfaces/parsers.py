@@ -151,11 +151,14 @@ class ReasoningContext(msgspec.Struct, frozen=True, kw_only=True):
 class ReasoningParserSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A format of reasoning, chosen by name with ``--reasoning-parser NAME``.
 
-    ``end`` is the text with which reasoning ends: what a request wants of the output's form holds after it, and stop
-    strings count after it. ``reasons`` returns whether an output with this context begins with reasoning that ``end``
-    will close. ``start`` is the text with which a model begins reasoning that the prompt has not begun, and
-    ``opened`` returns whether the prompt has; without them every output that ``reasons`` is taken to be inside
-    reasoning from its first token on.
+    ``end`` is the text with which reasoning ends, ``start`` the one with which a model begins reasoning that the prompt
+    has not begun; models that write them in other ways have ``other_ends`` and ``other_starts``. What a request demands
+    of the output's form holds after the reasoning, and its stop strings count after it.
+
+    ``reasons`` returns whether an output with this context begins with reasoning that ``end`` will close. ``opened``
+    returns whether the prompt has begun it; without ``start`` and ``opened`` every output that ``reasons`` is taken to
+    be inside reasoning from its first token on. ``may_begin`` returns whether an output may begin reasoning with
+    ``start`` before an answer of a demanded form (None: as ``reasons``).
     """
 
     name: str
@@ -164,9 +167,20 @@ class ReasoningParserSpec(msgspec.Struct, frozen=True, kw_only=True):
     reasons: Callable[[ReasoningContext], bool]
     start: str = ""
     opened: Callable[[ReasoningContext], bool] | None = None
+    may_begin: Callable[[ReasoningContext], bool] | None = None
+    other_starts: tuple[str, ...] = ()
+    other_ends: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     special_tokens: bool = False
     api_version: int = API_VERSION
+
+    @property
+    def starts(self) -> tuple[str, ...]:
+        return (self.start, *self.other_starts) if self.start else ()
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        return (self.end, *self.other_ends)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -40,10 +40,11 @@ class Constraint(msgspec.Struct, frozen=True, kw_only=True):
     accepted, and the reply names the keyword. ``parts`` are the schemas that were put into ``value``, in order that
     errors and replies can name the field that each came from; their own ``strict`` counts then.
 
-    ``after`` is a run of token ids, the end of a reasoning part: the constraint begins after its first occurrence in
-    the output. What comes before is free, except that the output cannot end there. Empty: from the first token on.
-    ``opening`` is the run of token ids that begins the reasoning part, if the prompt has not begun it: an output that
-    does not begin with them is constrained from its first token on.
+    ``ends`` are texts, each of which ends a reasoning part: the constraint begins after the first of them in the
+    output. What comes before is free, except that the output cannot end there. Empty: from the first token on.
+    ``openings`` are the texts one of which begins the reasoning part, if the prompt has not begun it: an output that
+    begins with none of them is constrained from its first token on. ``after`` is another way to give one end: the token
+    ids of its text.
     """
 
     kind: ConstraintKind
@@ -56,7 +57,8 @@ class Constraint(msgspec.Struct, frozen=True, kw_only=True):
     additional_properties: bool = True  # False: objects whose schema does not say so have no others
     whitespace_pattern: str | None = None  # a regular expression for what stands between the tokens of JSON
     after: tuple[int, ...] = ()
-    opening: tuple[int, ...] = ()
+    ends: tuple[str, ...] = ()
+    openings: tuple[str, ...] = ()
 
 
 class ConstraintError(ValueError):
@@ -147,3 +149,14 @@ class GrammarCompiler(ABC):
         """Write ``masks [n, ceil(vocab_size / 32)]``: bit b of word w of row i is 1 where token ``32 w + b`` may follow
         in matcher i. End tokens need no bits: core sets them where ``may_end``. Returns per matcher why it failed.
         """
+
+    def token_bytes(self, token: int) -> bytes:
+        """Return what a token is in a text; of a special token, its name. Asked for while reasoning goes on."""
+        raise NotImplementedError(f"{type(self).__name__} cannot wait for the end of reasoning")
+
+    def tokens_past(self, text: bytes) -> Sequence[int]:
+        """Return the tokens that begin with ``text`` and go on with more than white space.
+
+        They must not end reasoning, since a constraint could not have a say in what they go on with.
+        """
+        return ()

@@ -49,12 +49,12 @@ def step_masks(
         row = words[i]
         if constrained.state == "waiting":
             row[:] = 0xFFFFFFFF
-            _clear(row, constrained.ends)
+            _clear(row, [*constrained.ends, *constrained.beyond()])
             continue
         # An end is forbidden before min_tokens are out, unless nothing else is left.
         ends = constrained.ends if constrained.matches and failure is None and constrained.matcher.may_end else ()
         must_end[i] = bool(ends) and not row.any()
-        _set(row, [*ends, *([] if constrained.opening is None else [constrained.opening])])
+        _set(row, [*ends, *constrained.opening()])
         if failure is not None or not row.any():
             lost[id_] = failure or NO_TOKEN
             bits[i] = -1  # so that there is something to sample

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from ..errors import RequestError
+from ..interfaces.served_model import Tokenizer
 from ..interfaces.structured import Constraint
 from ..params import Grammar
 from ..workers import compiling
@@ -28,7 +29,7 @@ WORKER_MEMORY = 16 << 30  # bytes of address space, of which a plugin's librarie
 WORKER_JOBS = 500
 
 
-def grammar_of(constraint: Constraint | None, max_whitespace: int) -> Grammar | None:
+def grammar_of(constraint: Constraint | None, max_whitespace: int, tokenizer: Tokenizer) -> Grammar | None:
     """Return a constraint as a ``Grammar`` that is still to be compiled, None for a request without one.
 
     ``max_whitespace`` is the server's limit on blanks between two tokens of JSON.
@@ -38,12 +39,14 @@ def grammar_of(constraint: Constraint | None, max_whitespace: int) -> Grammar | 
     """
     if constraint is None:
         return None
-    whole = msgspec.structs.replace(constraint, max_whitespace=max_whitespace, after=(), opening=())
+    whole = msgspec.structs.replace(constraint, max_whitespace=max_whitespace, after=(), ends=(), openings=())
     try:
         job = json.dumps(msgspec.to_builtins(whole), ensure_ascii=False)
     except RecursionError:
         raise _refused(constraint.param, "nested too deeply") from None
-    return Grammar("", constraint.param, constraint.after, constraint.opening, job=job)
+    ids = tuple(tuple(tokenizer.encode(o, add_special_tokens=False)) for o in constraint.openings)
+    ends = constraint.ends + ((tokenizer.decode(constraint.after),) if constraint.after else ())
+    return Grammar("", constraint.param, ends, constraint.openings, ids, job=job)
 
 
 class Constraints:

@@ -40,7 +40,7 @@ class _SequenceText:
             include_in_output=params.include_stop_str_in_output,
             min_tokens=params.min_tokens,
             after=params.stop_after,
-            opening=params.stop_opening,
+            openings=params.stop_openings,
         )
         self.context: list[int] = []  # output tokens before the next one, which may complete a character with it
         self.count = 0

@@ -49,15 +49,15 @@ def merged_params(
         **values,
         max_tokens=_max_tokens(model, fields, default_max_tokens),
         stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
-        stop_after=fields.get("stop_after") or "",
-        stop_opening=fields.get("stop_opening") or "",
+        stop_after=tuple(fields.get("stop_after") or ()),
+        stop_openings=tuple(fields.get("stop_openings") or ()),
         stop_token_ids=tuple(fields.get("stop_token_ids") or ()),
         eos_token_ids=model.eos_token_ids,
         logit_bias=parse_logit_bias(fields.get("logit_bias")),
         logprob_token_ids=tuple(fields.get("logprob_token_ids") or ()),
         allowed_token_ids=None if allowed is None else tuple(allowed),
         bad_words=_bad_words(model, fields.get("bad_words") or ()),
-        grammar=grammar_of(fields.get("constraint"), model.settings.max_json_whitespace),
+        grammar=grammar_of(fields.get("constraint"), model.settings.max_json_whitespace, model.tokenizer),
         processors=processor_params(model, fields),
     )
     validate(

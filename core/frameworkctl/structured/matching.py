@@ -10,10 +10,12 @@ from llguidance import LLExecutor, LLMatcher, LLTokenizer
 from numpy.typing import NDArray
 
 from ..interfaces import GrammarCompiler, GrammarContext, Matcher
+from . import lark
 from .grammars import LIMITS
 from .wording import in_words
 
 SLOW_MASK = 0.25  # seconds; a grammar whose first mask takes longer would hold up everybody's steps
+MOST_PAST = 4096  # texts whose tokens are remembered: those of a few markers
 PARALLEL = 4  # matchers from which on threads are worth their start
 
 
@@ -53,7 +55,26 @@ class GuidanceCompiler(GrammarCompiler):
         self._tokenizer = tokenizer
         self._words = -(-tokenizer.vocab_size // 32)
         self._executor = LLExecutor(num_threads=ctx.threads) if ctx.threads > 1 else None
+        self._past: dict[bytes, Sequence[int]] = {}
         self._no_ends = ~_bits(tokenizer.eos_tokens, self._words)
+
+    def token_bytes(self, token: int) -> bytes:
+        return bytes(self._tokenizer.decode_bytes([token]))
+
+    def tokens_past(self, text: bytes) -> Sequence[int]:
+        if text not in self._past:
+            self._past[text] = self._find_past(text) if len(self._past) < MOST_PAST else ()
+        return self._past[text]
+
+    def _find_past(self, text: bytes) -> Sequence[int]:
+        """Ask a matcher of texts that go on so: its mask has these tokens, and those that ``text`` begins with."""
+        try:
+            grammar = f"start: {lark.quoted(text.decode())} /\\s*\\S(.|\\n)*/"
+        except UnicodeDecodeError:  # in the middle of a character, where no marker is cut by a tokenizer
+            return ()
+        bits = np.frombuffer(LLMatcher(self._tokenizer, grammar, log_level=0).compute_bitmask(), np.uint8)
+        found = np.flatnonzero(np.unpackbits(bits, bitorder="little")[: self._tokenizer.vocab_size]).tolist()
+        return [i for i in found if self.token_bytes(i).startswith(text) and self.token_bytes(i)[len(text) :].strip()]
 
     def compile(self, grammar: str) -> GuidanceMatcher:
         matcher = GuidanceMatcher(LLMatcher(self._tokenizer, grammar, limits=LIMITS, log_level=0))

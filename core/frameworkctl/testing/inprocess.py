@@ -133,7 +133,7 @@ class InProcessEngine:
             priority=priority,
         )  # fmt: skip
         if params.grammar is not None:
-            seq.constrained = Constrained(self.compiler.compile(params.grammar.text), params)
+            seq.constrained = Constrained(self.compiler.compile(params.grammar.text), params, self.compiler)
         self.scheduler.add(seq)
         return seq
 

@@ -41,8 +41,8 @@ def engine(folder: Path) -> InProcessEngine:
     return InProcessEngine(folder)
 
 
-def held(kind: Any, value: Any = None, *, after: tuple[int, ...] = (), **params: Any) -> SamplingParams:
-    grammar = Grammar(prepare(Constraint(kind=kind, value=value, max_whitespace=-1)).text, kind, after)
+def held(kind: Any, value: Any = None, *, after: tuple[str, ...] = (), **params: Any) -> SamplingParams:
+    grammar = Grammar(prepare(Constraint(kind=kind, value=value, max_whitespace=-1)).text, kind, ends=after)
     return SamplingParams(**{"max_tokens": 60, "eos_token_ids": (EOS,), "seed": 7, "grammar": grammar, **params})
 
 
@@ -151,13 +151,14 @@ def test_stop_tokens_may_end_where_the_grammar_may(engine: InProcessEngine, toke
     assert ids[-1] == stop
 
 
-def test_the_constraint_may_begin_behind_a_run_of_tokens(engine: InProcessEngine, tokenizer: Tokenizer) -> None:
-    """As after a reasoning part: free until then, whatever it says."""
-    after = tuple(tokenizer.encode("fox dog").ids)
-    (free,) = engine.generate([[5, 6]], held("choice", ["yes", "no"], after=after, max_tokens=20, ignore_eos=True))
+def test_the_constraint_may_begin_after_a_text(engine: InProcessEngine, tokenizer: Tokenizer) -> None:
+    """As after a reasoning part: free until then, whatever is said."""
+    never = ("fox dog",)
+    (free,) = engine.generate([[5, 6]], held("choice", ["yes", "no"], after=never, max_tokens=20, ignore_eos=True))
     assert len(free) == 20
     first = engine.generate([[5, 6]], SamplingParams(max_tokens=2, temperature=0.0, ignore_eos=True))[0]
-    (ids,) = engine.generate([[5, 6]], held("choice", ["yes", "no"], after=tuple(first), temperature=0.0))
+    after = (tokenizer.decode(first)[-1:],)  # ends with the second token, whatever that begins with
+    (ids,) = engine.generate([[5, 6]], held("choice", ["yes", "no"], after=after, temperature=0.0))
     assert ids[:2] == first
     assert said(tokenizer, ids[2:]) in ("yes", "no")
 
