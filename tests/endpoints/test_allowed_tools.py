@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 from frameworkctl.errors import RequestError
+from frameworkctl_endpoints.chat.answer import Answer
 from frameworkctl_endpoints.chat.request import ChatRequest
 from frameworkctl_endpoints.chat.tools import tool_use
+from frameworkctl_endpoints.tool_parsers.hermes import HermesParser
 
 TOOLS = [{"type": "function", "function": {"name": name}} for name in "abc"]
 
@@ -34,3 +36,18 @@ def test_what_names_none(mode: Any, tools: Any) -> None:
     with pytest.raises(RequestError) as caught:
         use_of(mode, tools)
     assert (caught.value.param or "").startswith("tool_choice.allowed_tools")
+
+
+CALLS = [f'<tool_call>{{"name": "{name}", "arguments": {{"x": "{name}"}}}}</tool_call>' for name in "abc"]
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_calls_of_others_are_content(step: int) -> None:
+    """Where no constraint can keep a model from it."""
+    text, answer = "Hm. " + "".join(CALLS), Answer(None, HermesParser([]), allowed={"b"})
+    said = [answer.feed(text[i : i + step], last=i + step >= len(text)) for i in range(0, len(text), step)]
+    content = "".join(s.content for s in said)
+    assert content == 'Hm. {"name": "a", "arguments": {"x": "a"}}{"name": "c", "arguments": {"x": "c"}}'
+    assert [c.function.name for s in said for c in s.calls if c.id] == ["b"]
+    assert "".join(c.function.arguments or "" for s in said for c in s.calls) == '{"x": "b"}'
+    assert answer.calls == 1

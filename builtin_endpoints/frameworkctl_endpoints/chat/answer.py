@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 from frameworkctl.interfaces import (
@@ -48,7 +48,8 @@ class Answer:
     """Feed it an output as it comes. ``calls`` is how many calls have begun.
 
     Without ``parallel`` only the first call counts; without ``show_reasoning`` reasoning is left out. ``earlier_ids``
-    are the ids of the conversation's calls, which no new call may repeat.
+    are the ids of the conversation's calls, which no new call may repeat. Calls of functions that are not ``allowed``
+    (None: all are) become content, as JSON: a client must not make them, and nobody should lose what the model said.
     """
 
     def __init__(
@@ -59,10 +60,12 @@ class Answer:
         parallel: bool = True,
         show_reasoning: bool = True,
         earlier_ids: Sequence[str] = (),
+        allowed: Collection[str] | None = None,
     ) -> None:
         self._reasoning, self._tools = reasoning, tools
         self._most = None if parallel else 1
-        self._show = show_reasoning
+        self._show, self._allowed = show_reasoning, allowed
+        self._refused = False  # inside a call that is not allowed
         self.calls = 0
         self._arguments_said: list[str] = []  # of the call that counts and began last
         self._call_ids, self._earlier = set(earlier_ids), len(earlier_ids)
@@ -88,6 +91,7 @@ class Answer:
                     self._after_reasoning(piece.text, said)
         if last and self._tools is not None:
             self._report(self._tools.finish(), said)
+            self._end_refused(said)
         return said
 
     @property
@@ -120,8 +124,15 @@ class Answer:
 
     def _report(self, events: Iterable[ToolEvent], said: Said) -> None:
         for event in events:
+            if not isinstance(event, CallArguments):
+                self._end_refused(said)
             match event:
                 case ContentText(text=text):
+                    said.content += text
+                case CallBegin(name=name) if self._allowed is not None and name not in self._allowed:
+                    self._refused = True
+                    said.content += f'{{"name": {msgspec.json.encode(name).decode()}, "arguments": '
+                case CallArguments(text=text) if self._refused:
                     said.content += text
                 case CallBegin(name=name, id=id):
                     self.calls += 1
@@ -134,6 +145,11 @@ class Answer:
                         said.calls.append(CallDelta(self.calls - 1, call_id, "function", FunctionDelta(name, "")))
                 case CallArguments(text=text) if self._counts():
                     self._arguments(text, said)
+
+    def _end_refused(self, said: Said) -> None:
+        if self._refused:
+            said.content += "}"
+            self._refused = False
 
     def _counts(self) -> bool:
         return self._most is None or self.calls <= self._most

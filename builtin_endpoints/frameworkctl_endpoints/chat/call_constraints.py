@@ -28,10 +28,15 @@ def forced_calls(tools: Sequence[FunctionTool], model: ServedModel, *, parallel:
     return _Grammar(tools, formats, model).constraint(f"FIRST {_calls(parallel)} LAST")
 
 
-def strict_calls(tools: Sequence[FunctionTool], model: ServedModel, *, parallel: bool) -> Constraint | None:
-    """Free text, in which a call that begins is held to its schema; None where no tool is strict, or it cannot be."""
+def strict_calls(
+    tools: Sequence[FunctionTool], model: ServedModel, *, parallel: bool, only: bool = False
+) -> Constraint | None:
+    """Return the constraint of free text in which calls match the schemas of their tools, if these are strict.
+
+    None when no tool is strict, unless ``only`` these tools may be called, or when the format cannot write the calls.
+    """
     held = [tool if tool.strict else FunctionTool(name=tool.name, parameters={}) for tool in tools]
-    if not any(tool.strict for tool in tools) or (formats := _native(model, held)) is None:
+    if not (only or any(tool.strict for tool in tools)) or (formats := _native(model, held)) is None:
         return None
     form = formats[0]
     marked = bool(form.trigger) and model.tokenizer.token_to_id(form.trigger) is not None

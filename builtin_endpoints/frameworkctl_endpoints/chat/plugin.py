@@ -89,7 +89,7 @@ class ChatEndpoint(Endpoint):
             log.warning("response_format has no effect: tool_choice demands a call")
         own = values["constraint"] if constraint is None else None
         if constraint is None and own is None and use.choice == "auto":
-            constraint = strict_calls(use.tools, model, parallel=use.parallel)
+            constraint = strict_calls(use.tools, model, parallel=use.parallel, only=use.only)
             held = tuple(tool for tool in use.tools if tool.strict)
         if constraint is not None:
             constraint = msgspec.structs.replace(constraint, parts=schema_parts(request.tools, held))

@@ -40,12 +40,16 @@ class ToolRequest(Protocol):
 
 
 class ToolUse(msgspec.Struct, frozen=True):
-    """Which tools a request brings and how they are to be used. ``name`` is the function that must be called."""
+    """Which tools a request brings and how they are to be used. ``name`` is the function that must be called.
+
+    ``only``: there are tools that the model must not call, and ``fields`` are the others.
+    """
 
     choice: Choice
     fields: tuple[FunctionField, ...] = ()
     name: str | None = None
     parallel: bool = True
+    only: bool = False
 
     @property
     def forced(self) -> bool:
@@ -152,7 +156,7 @@ def _allowed(given: Any, tools: tuple[FunctionField, ...], parallel: bool) -> To
             raise bad(f"{path}.tools[{i}]", f"{path}.tools[{i}] must name one of tools.")
         names.add(name)
     choice: Choice = "required" if given["mode"] == "required" else "auto"
-    return ToolUse(choice, tuple(tool for tool in tools if tool.name in names), None, parallel)
+    return ToolUse(choice, tuple(tool for tool in tools if tool.name in names), None, parallel, only=True)
 
 
 def _named(choice: Any, tools: tuple[FunctionField, ...]) -> str:
