@@ -37,6 +37,24 @@ class Pool:
         pass
 
 
+class Characters:
+    """A tokenizer whose tokens are characters; it shows ids as a list."""
+
+    vocab_size, config = 256, {}  # type: ignore[var-annotated]
+
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
+        return [ord(c) for c in text]
+
+    def decode(self, token_ids: Any, *, skip_special_tokens: bool = False) -> str:
+        return str(list(token_ids))
+
+    def token_to_id(self, token: str) -> int | None:
+        return ord(token)
+
+    def id_to_token(self, token_id: int) -> str | None:
+        return chr(token_id)
+
+
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
     made = Pool()
@@ -49,7 +67,12 @@ def ask(*choices: str, own: Constraints | None = None, seconds: float = 5.0) -> 
 
     async def run() -> list[Any]:
         made = own or Constraints(SETUP, seconds=seconds)
-        grammars = [grammar_of(Constraint(kind="choice", value=[c], after=(i,)), 8) for i, c in enumerate(choices)]
+        grammars = [
+            grammar_of(
+                Constraint(kind="choice", value=[c], ends=(str(i),), after=(i,), openings=("ab",)), 8, Characters()
+            )
+            for i, c in enumerate(choices)
+        ]
         return await asyncio.gather(*(made.compiled(g) for g in grammars if g), return_exceptions=True)
 
     return asyncio.run(run())
@@ -58,9 +81,10 @@ def ask(*choices: str, own: Constraints | None = None, seconds: float = 5.0) -> 
 def test_each_is_compiled_once(pool: Pool) -> None:
     made = Constraints(SETUP, seconds=5.0)
     found = ask("a", "b", "a", own=made)
-    assert [(g.text, g.after, g.loosened, g.job) for g in found] == [
-        ("A", (0,), ("a.b",), ""), ("B", (1,), ("a.b",), ""), ("A", (2,), ("a.b",), "")
+    assert [(g.text, g.ends, g.loosened, g.job) for g in found] == [
+        ("A", ("0", "[0]"), ("a.b",), ""), ("B", ("1", "[1]"), ("a.b",), ""), ("A", ("2", "[2]"), ("a.b",), "")
     ]  # fmt: skip
+    assert {(g.openings, g.opening_ids) for g in found} == {(("ab",), ((97, 98),))}
     ask("b", "a", own=made)
     assert sorted(choice for choice, _ in pool.seen) == ["a", "b"]
 
@@ -136,7 +160,7 @@ def test_too_many_that_wait_are_refused(pool: Pool, monkeypatch: pytest.MonkeyPa
 
 def test_whoever_leaves_does_not_stop_it_for_others(pool: Pool) -> None:
     made = Constraints(SETUP, seconds=5.0)
-    grammar = grammar_of(Constraint(kind="choice", value=["a"]), 8)
+    grammar = grammar_of(Constraint(kind="choice", value=["a"]), 8, Characters())
     assert grammar is not None
 
     async def run() -> str:
@@ -153,7 +177,7 @@ def test_a_value_nested_too_deeply_is_refused_before(pool: Pool) -> None:
     for _ in range(100_000):
         value = {"items": value}
     with pytest.raises(RequestError, match="nested too deeply") as caught:
-        grammar_of(Constraint(kind="json", value=value, param="a.b"), 8)
+        grammar_of(Constraint(kind="json", value=value, param="a.b"), 8, Characters())
     assert caught.value.param == "a.b"
     while value:  # from the outside in: to free it at once would take as deep a stack
         value = value.pop("items")
