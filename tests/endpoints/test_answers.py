@@ -65,10 +65,13 @@ def test_ids_are_the_models_unless_it_writes_one_twice() -> None:
 
 
 @pytest.mark.parametrize("step", [1, 2, 7, 500])
-def test_demanded_calls_in_json(step: int) -> None:
-    text = '[{"name": "f", "parameters": {"a": "]"}}, {"name": "g", "parameters": {}}]'
+@pytest.mark.parametrize("end", ["]", "  ]", "\n ]\n", ""])
+def test_demanded_calls_in_json(step: int, end: str) -> None:
+    text = '[{"name": "f", "parameters": {"a": "]"}}, {"name": "g", "parameters": {}}' + end
     pieces = [text[i : i + step] for i in range(0, len(text), step)]
-    assert whole(Answer(None, ListParser()), pieces)["calls"] == [["f", '{"a": "]"}'], ["g", "{}"]]
+    said = whole(Answer(None, ListParser()), pieces)
+    assert said["calls"] == [["f", '{"a": "]"}'], ["g", "{}"]]
+    assert said["content"] == ""
     assert whole(Answer(None, NamedParser("f")), pieces)["calls"] == [["f", text]]
 
 

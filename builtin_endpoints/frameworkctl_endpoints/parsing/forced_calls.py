@@ -27,7 +27,8 @@ class ListParser(_ForcedParser):
         reader = self.reader
         reader.hold()
         yield from reader.spaces()
-        yield from call_list(self)
+        if (yield from call_list(self)):
+            reader.release()
         reader.rewind()
         yield from reader.rest(sink=self.content)
 
