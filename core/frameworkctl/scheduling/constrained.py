@@ -60,9 +60,14 @@ class Constrained:
         for text in () if self._start is None or self.state != "waiting" else self._start.missing():
             yield from self._compiler.tokens_past(_bytes(text))
 
-    def advance(self, token: int) -> str | None:
-        """Go on by a sampled token that ended nothing; return why the request has to end, if it has to."""
+    def advance(self, token: int, *, ends: bool = False) -> str | None:
+        """Go on by a sampled token; return why the request has to fail, if it has to.
+
+        ``ends``: it is an end token, which a logits processor may have forced where the grammar has no place for one.
+        """
         try:
+            if ends:
+                return None if self.matches and self.matcher.may_end else NO_TOKEN
             return self._accept(token) if self._start is None else self._read(token, self._start)
         except Exception as e:  # noqa: BLE001
             return raised(e)

@@ -295,11 +295,11 @@ class Scheduler:
             return Event(seq, None, None, None, None, None, result.scores)
         token = seq.tokens[-1]
         reason, detail = stop_reason(seq, token)
-        if reason is None and seq.constrained is not None:
-            error = seq.constrained.advance(token)
+        if reason != "length" and seq.constrained is not None:
+            error = seq.constrained.advance(token, ends=reason is not None)
             if error is not None:
                 return self.refuse(seq, error)
-            reason = "stop" if seq.constrained.over else None
+            reason = "stop" if seq.constrained.over else reason
         if reason is not None:
             self.finish(seq)
         return Event(seq, token, result.logprobs, reason, detail, None, result.scores)

@@ -141,3 +141,12 @@ def test_a_beginning_that_could_be_both_is_decided_later(compiler: GuidanceCompi
     assert both.say(*", but: no", END, *"no") is None
     assert both.may_say("")
     assert Output(compiler, tokenizer, ["yes, but: "]).say(*"yes, and") == NO_TOKEN
+
+
+def test_an_end_that_was_forced_too_early_is_an_error(compiler: GuidanceCompiler, tokenizer: Tokenizer) -> None:
+    """As logits processors can do, which come after the mask."""
+    output = Output(compiler, tokenizer, ["<think>"])
+    assert output.constrained.advance(EOS, ends=True) == NO_TOKEN
+    for text, why in (("<think>hm", NO_TOKEN), (END, NO_TOKEN), ("ye", NO_TOKEN), ("s", None)):
+        assert output.say(*text) is None
+        assert output.constrained.advance(EOS, ends=True) == why
