@@ -27,26 +27,39 @@ THOUGHT = (
     '<|tool_call|>[{"name": "f", "arguments": {}}] [f(a=1)] <think> </thin'
 )
 MARKERS = {
-    "qwen3": ("<think>", "</think>"), "deepseek_r1": ("<think>", "</think>"), "glm45": ("<think>", "</think>"),
-    "granite": ("Here is my thought process:", "Here is my response:"), "mistral": ("[THINK]", "[/THINK]"),
+    "qwen3": ("<think>", "</think>"),
+    "deepseek_r1": ("<think>", "</think>"),
+    "glm45": ("<think>", "</think>"),
+    "granite": ("Here is my thought process:", "Here is my response:"),
+    "mistral": ("[THINK]", "[/THINK]"),
     "gemma4": ("<|channel>thought\n", "<channel|>"),
-}  # fmt: skip
+}
 ASSUMED = ("qwen3", "deepseek_r1", "glm45")  # without a marker, an output of free form is reasoning
 ARGUMENTS = '{"city": "Oslo"}'
 CALLS = {  # of f, with a text that a stop string can stand in
     "qwen3": ("hermes", '<tool_call>\n{"name": "f", "arguments": {"city": "Oslo"}}\n</tool_call>'),
-    "deepseek_r1": ("deepseek_v31", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>"  # noqa: RUF001
-                    '{"city": "Oslo"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>'),  # noqa: RUF001
+    "deepseek_r1": (
+        "deepseek_v31",
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>"  # noqa: RUF001
+        '{"city": "Oslo"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+    ),  # noqa: RUF001
     "glm45": ("glm45", "<tool_call>f\n<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>\n</tool_call>"),
     "granite": ("granite", '<|tool_call|>[{"name": "f", "arguments": {"city": "Oslo"}}]'),
     "mistral": ("mistral", '[TOOL_CALLS]f[ARGS]{"city": "Oslo"}'),
-    "gemma4": ("kimi_k2", "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>"
-               '{"city": "Oslo"}<|tool_call_end|><|tool_calls_section_end|>'),
-}  # fmt: skip
+    "gemma4": (
+        "kimi_k2",
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>"
+        '{"city": "Oslo"}<|tool_call_end|><|tool_calls_section_end|>',
+    ),
+}
 CALLED = re.compile(r"(?<![a-z])f(?=[^a-z])")  # the name in them
 SCHEMA = {"type": "object", "properties": {"x": {"enum": ["a", "b"]}}, "required": ["x"], "additionalProperties": False}
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"],
-        "additionalProperties": False}  # fmt: skip
+CITY = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
 
 
 def tools(*, strict: bool = False) -> list[Any]:
@@ -70,7 +83,8 @@ ANSWERS = {
     "plain": Answer({}, "Fine, thanks.", stop=", th", free=True),
     "json_schema": Answer(
         {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}},
-        '{"x": "a"}', stop=': "',
+        '{"x": "a"}',
+        stop=': "',
     ),
     "json_object": Answer({"response_format": {"type": "json_object"}}, '{"k": [1, {"b": null}]}', stop="{"),
     "choice": Answer({"structured_outputs": {"choice": ["yes", "no way"]}}, "no way", stop="o w"),
@@ -79,7 +93,7 @@ ANSWERS = {
     "named": Answer({"tools": tools(), "tool_choice": NAMED}, called=True, stop="Os"),
     "auto": Answer({"tools": tools()}, "Sure. ", called=True, stop="Os", finish="tool_calls", free=True),
     "strict": Answer({"tools": tools(strict=True)}, "Sure. ", called=True, stop="Os", finish="tool_calls"),
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -158,9 +172,14 @@ def body(name: str, answer: Answer, way: Way, stop: str | None) -> dict[str, Any
         messages.append({"role": "assistant", "content": filled(name, way.prefill)})
         fields |= {"continue_final_message": True, "add_generation_prompt": False}
     return {
-        "model": name, "messages": messages, "temperature": 0, "max_tokens": 400 if way.closes else len(said),
-        "stop": stop, "logits_processors": saying(said), **fields,
-    }  # fmt: skip
+        "model": name,
+        "messages": messages,
+        "temperature": 0,
+        "max_tokens": 400 if way.closes else len(said),
+        "stop": stop,
+        "logits_processors": saying(said),
+        **fields,
+    }
 
 
 def expected(name: str, answer: Answer, way: Way, stop: str | None) -> Expected:
