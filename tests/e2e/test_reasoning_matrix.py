@@ -41,8 +41,8 @@ CALLS = {  # of f, with a text that a stop string can stand in
     "deepseek_r1": (
         "deepseek_v31",
         "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>"  # noqa: RUF001
-        '{"city": "Oslo"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
-    ),  # noqa: RUF001
+        '{"city": "Oslo"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>',  # noqa: RUF001
+    ),
     "glm45": ("glm45", "<tool_call>f\n<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>\n</tool_call>"),
     "granite": ("granite", '<|tool_call|>[{"name": "f", "arguments": {"city": "Oslo"}}]'),
     "mistral": ("mistral", '[TOOL_CALLS]f[ARGS]{"city": "Oslo"}'),
