@@ -11,28 +11,20 @@ from pathlib import Path
 import msgspec
 from frameworkctl import hookspecs, params
 from frameworkctl import limits as lengths
-from frameworkctl.cli.fields import Field, fields_of
+from frameworkctl.cli.option_fields import Field, fields_of
 from frameworkctl.cli.parser import GROUPS
 from frameworkctl.config import ModelOptions, ServerOptions
-from frameworkctl.frontend import pieces
 from frameworkctl.plugins.inspection import hook_names, spec_names
+from frameworkctl.text import pieces
 from frameworkctl_endpoints import beam_search, field_checks, generation_fields
 from frameworkctl_endpoints.chat.request import CHAT_UNSUPPORTED, ChatRequest
 from frameworkctl_endpoints.completions.plugin import MAX_PROMPTS
 from frameworkctl_endpoints.completions.request import COMPLETIONS_UNSUPPORTED, CompletionRequest
-from frameworkctl_endpoints.pooling import (
-    classify,
-    cohere_embed,
-    embeddings,
-    pooling,
-    prefixes,
-    rerank,
-    score,
-    scoring,
-    vectors,
-)
+from frameworkctl_endpoints.pooling import classify, cohere_embed, embeddings, pooling, prefixes, vectors
 from frameworkctl_endpoints.pooling import fields as pooling_fields
 from frameworkctl_endpoints.pooling import replies as pooling_replies
+from frameworkctl_endpoints.scoring import pairs as scoring
+from frameworkctl_endpoints.scoring import rerank, score
 
 DOCS = Path(__file__).parent
 EXAMPLES = DOCS / "examples"
@@ -45,7 +37,7 @@ def examples() -> dict[str, Path]:
     from frameworkctl.plugins.importing import import_object
 
     found: dict[str, Path] = {}
-    for path in sorted(EXAMPLES.glob("*.py")):
+    for path in sorted(EXAMPLES.rglob("*.py")):
         for name in hook_names(import_object(str(path))):
             found.setdefault(name, path)
     return found
@@ -65,7 +57,7 @@ def hooks_page() -> str:
     for name, signature in spec_names(hookspecs).items():
         arguments = ", ".join(signature.parameters)
         parts += ["", f"## {name}({arguments})", "", inspect.getdoc(getattr(hookspecs, name)) or ""]
-        parts += ["", f"Example: [`{where[name].name}`](examples/{where[name].name})"]
+        parts += ["", f"Example: [`{where[name].name}`]({where[name].relative_to(DOCS).as_posix()})"]
     parts += ["", "# The examples", "", "Each is a plugin: `frameworkctl serve --plugins ./FILE.py`."]
     for path in sorted(set(where.values())):
         parts += ["", f"## {path.name}", "", "```python", path.read_text(encoding="utf-8").strip(), "```"]

@@ -17,10 +17,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import pytest
-from frameworkctl_kernels.cpu.build import library
+from frameworkctl_kernels.cpu.compile.build import library
 from frameworkctl_kernels.protocol import BackendUnavailable
-from support.checkpoints import FAMILIES, make_checkpoint
-from support.server import RunningServer, start_server
+from support.checkpoints.tiny import FAMILIES, make_checkpoint
+from support.serving.server import RunningServer, start_server
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # programs under test would inherit that it is ignored
 

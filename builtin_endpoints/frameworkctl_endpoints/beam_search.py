@@ -30,12 +30,26 @@ MAX_WIDTH = 128
 MAX_PENALTY = 10  # lengths to the power of more leave the range of a float
 # Fields that a search cannot honour, with the values that change nothing.
 REFUSED: dict[str, tuple[Any, ...]] = {
-    "stop": ([], ()), "stop_token_ids": ([],), "min_tokens": (0,), "presence_penalty": (0.0,),
-    "frequency_penalty": (0.0,), "repetition_penalty": (1.0,), "top_k": (0, -1), "top_p": (1.0,), "min_p": (0.0,),
-    "logit_bias": ({},), "bad_words": ([],), "allowed_token_ids": (), "prompt_logprobs": (), "logprob_token_ids": (),
-    "extra_args": ({},), "logits_processors": ([],), "structured_outputs": (),
-    "response_format": (ResponseFormat("text"),), "stream": (False,),
-}  # fmt: skip
+    "stop": ([], ()),
+    "stop_token_ids": ([],),
+    "min_tokens": (0,),
+    "presence_penalty": (0.0,),
+    "frequency_penalty": (0.0,),
+    "repetition_penalty": (1.0,),
+    "top_k": (0, -1),
+    "top_p": (1.0,),
+    "min_p": (0.0,),
+    "logit_bias": ({},),
+    "bad_words": ([],),
+    "allowed_token_ids": (),
+    "prompt_logprobs": (),
+    "logprob_token_ids": (),
+    "extra_args": ({},),
+    "logits_processors": ([],),
+    "structured_outputs": (),
+    "response_format": (ResponseFormat("text"),),
+    "stream": (False,),
+}
 
 
 class Beam(msgspec.Struct, frozen=True):
@@ -118,9 +132,13 @@ def beam_search(
     if not -MAX_PENALTY <= penalty <= MAX_PENALTY:
         raise bad("length_penalty", f"length_penalty must be in [-{MAX_PENALTY}, {MAX_PENALTY}], got {penalty:g}.")
     return GenerateItem(
-        prompt=prompt, params=params, search=BeamSearch(width, penalty), width=width, priority=request.priority or 0,
+        prompt=prompt,
+        params=params,
+        search=BeamSearch(width, penalty),
+        width=width,
+        priority=request.priority or 0,
         cache_salt=request.cache_salt,
-    )  # fmt: skip
+    )
 
 
 def _grown(beam: Beam, token: int, logprob: float, step: tuple[tuple[int, float], ...], ends: frozenset[int]) -> Beam:
@@ -138,10 +156,14 @@ def _output(index: int, beam: Beam, item: GenerateItem, model: ServedModel) -> O
         logprobs = [_logprobs(t, s, params.logprobs, model) for t, s in zip(tokens, beam.steps, strict=False)]
     reason: FinishReason = "length" if beam.end is None else "stop"
     return Output(
-        item=0, index=index, text=decode(tokens, skip_special_tokens=params.skip_special_tokens and not shown),
-        token_ids=tokens, logprobs=logprobs, finish_reason=reason,
+        item=0,
+        index=index,
+        text=decode(tokens, skip_special_tokens=params.skip_special_tokens and not shown),
+        token_ids=tokens,
+        logprobs=logprobs,
+        finish_reason=reason,
         stop_reason=None if beam.end in (None, params.eos_token_ids[0]) else beam.end,
-    )  # fmt: skip
+    )
 
 
 def _logprobs(token: int, step: tuple[tuple[int, float], ...], count: int, model: ServedModel) -> SampledLogprobs:

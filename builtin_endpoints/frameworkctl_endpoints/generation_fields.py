@@ -96,13 +96,29 @@ class GenerationFields(msgspec.Struct, kw_only=True):
 
 
 IGNORED = (
-    "audio", "metadata", "prediction", "prompt_cache_key", "safety_identifier", "service_tier", "session_id", "store",
-    "user", "verbosity", "web_search_options", "prompt_cache_options", "prompt_cache_retention",
-)  # fmt: skip
+    "audio",
+    "metadata",
+    "prediction",
+    "prompt_cache_key",
+    "safety_identifier",
+    "service_tier",
+    "session_id",
+    "store",
+    "user",
+    "verbosity",
+    "web_search_options",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+)
 UNSUPPORTED = (
-    "beam_width", "ec_transfer_params", "kv_transfer_params", "repetition_detection", "routed_experts_prompt_start",
-    "thinking_token_budget", "watermarking",
-)  # fmt: skip
+    "beam_width",
+    "ec_transfer_params",
+    "kv_transfer_params",
+    "repetition_detection",
+    "routed_experts_prompt_start",
+    "thinking_token_budget",
+    "watermarking",
+)
 # Values that ask for nothing, so that a client which always sends the field is served.
 HARMLESS: Mapping[str, tuple[Any, ...]] = {
     "function_call": ("none", "auto"),

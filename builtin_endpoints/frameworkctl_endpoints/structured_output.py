@@ -8,8 +8,13 @@ import msgspec
 from frameworkctl.interfaces import Constraint, bad
 
 KINDS: tuple[Literal["json", "regex", "choice", "grammar", "json_object", "structural_tag"], ...] = (
-    "json", "regex", "choice", "grammar", "json_object", "structural_tag",
-)  # fmt: skip
+    "json",
+    "regex",
+    "choice",
+    "grammar",
+    "json_object",
+    "structural_tag",
+)
 
 
 class JsonSchemaFormat(msgspec.Struct):
@@ -123,6 +128,8 @@ def _of_structured(given: StructuredOutputs) -> Constraint:
         raise bad("structured_outputs", f"structured_outputs needs exactly one of {', '.join(KINDS)}; {said}.")
     kind = cast("Literal['json']", kinds[0])
     return Constraint(
-        kind=kind, value=None if kinds[0] == "json_object" else getattr(given, kind),
-        param=f"structured_outputs.{kind}", **_options(given),
-    )  # fmt: skip
+        kind=kind,
+        value=None if kinds[0] == "json_object" else getattr(given, kind),
+        param=f"structured_outputs.{kind}",
+        **_options(given),
+    )

@@ -135,15 +135,22 @@ def tokenized(request: TokenizeRequest, model: ServedModel) -> dict[str, Any]:
         goes_on = bool(request.continue_final_message)
         begins = request.add_generation_prompt
         prompt = model.render_chat(
-            request.messages or [], add_generation_prompt=not goes_on if begins is None else begins,
-            continue_final_message=goes_on, add_special_tokens=bool(request.add_special_tokens), tools=request.tools,
-            template_kwargs=request.chat_template_kwargs, chat_template=request.chat_template, check_length=False,
-        )  # fmt: skip
+            request.messages or [],
+            add_generation_prompt=not goes_on if begins is None else begins,
+            continue_final_message=goes_on,
+            add_special_tokens=bool(request.add_special_tokens),
+            tools=request.tools,
+            template_kwargs=request.chat_template_kwargs,
+            chat_template=request.chat_template,
+            check_length=False,
+        )
         ids = list(prompt.token_ids)
     return {
-        "count": len(ids), "max_model_len": model.max_model_len, "tokens": ids,
+        "count": len(ids),
+        "max_model_len": model.max_model_len,
+        "tokens": ids,
         "token_strs": _strings(ids, model) if request.return_token_strs else None,
-    }  # fmt: skip
+    }
 
 
 def _strings(ids: list[int], model: ServedModel) -> list[str]:

@@ -5,30 +5,32 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .offline.llm import LLM as LLM
-    from .offline.outputs import CompletionOutput as CompletionOutput
-    from .offline.outputs import Logprob as Logprob
-    from .offline.outputs import RequestOutput as RequestOutput
-    from .offline.pooling_outputs import ClassificationRequestOutput as ClassificationRequestOutput
-    from .offline.pooling_outputs import EmbeddingRequestOutput as EmbeddingRequestOutput
-    from .offline.pooling_outputs import PoolingRequestOutput as PoolingRequestOutput
-    from .offline.pooling_outputs import ScoringRequestOutput as ScoringRequestOutput
-    from .offline.pooling_params import PoolingParams as PoolingParams
-    from .offline.sampling import SamplingParams as SamplingParams
+from .version import VERSION
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from frameworkctl.offline.llm import LLM as LLM
+    from frameworkctl.offline.outputs import CompletionOutput as CompletionOutput
+    from frameworkctl.offline.outputs import Logprob as Logprob
+    from frameworkctl.offline.outputs import RequestOutput as RequestOutput
+    from frameworkctl.offline.pooling.outputs import ClassificationRequestOutput as ClassificationRequestOutput
+    from frameworkctl.offline.pooling.outputs import EmbeddingRequestOutput as EmbeddingRequestOutput
+    from frameworkctl.offline.pooling.outputs import PoolingRequestOutput as PoolingRequestOutput
+    from frameworkctl.offline.pooling.outputs import ScoringRequestOutput as ScoringRequestOutput
+    from frameworkctl.offline.pooling.params import PoolingParams as PoolingParams
+    from frameworkctl.offline.sampling import SamplingParams as SamplingParams
+
+__version__ = VERSION
 _LAZY = {  # imported when first asked for: most who import this package want none of it
     "LLM": ".offline.llm",
     "SamplingParams": ".offline.sampling",
-    "PoolingParams": ".offline.pooling_params",
+    "PoolingParams": ".offline.pooling.params",
     "RequestOutput": ".offline.outputs",
     "CompletionOutput": ".offline.outputs",
     "Logprob": ".offline.outputs",
-    "EmbeddingRequestOutput": ".offline.pooling_outputs",
-    "ClassificationRequestOutput": ".offline.pooling_outputs",
-    "ScoringRequestOutput": ".offline.pooling_outputs",
-    "PoolingRequestOutput": ".offline.pooling_outputs",
+    "EmbeddingRequestOutput": ".offline.pooling.outputs",
+    "ClassificationRequestOutput": ".offline.pooling.outputs",
+    "ScoringRequestOutput": ".offline.pooling.outputs",
+    "PoolingRequestOutput": ".offline.pooling.outputs",
 }
 
 

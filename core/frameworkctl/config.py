@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from frameworkctl.interfaces.pooling import PoolingInfo
+
 from .cross_origin import check_origins
 from .errors import ConfigError
-from .interfaces.pooling import PoolingInfo
 from .limits import MAX_TEXT_BYTES
 
 Size = Annotated[int, msgspec.Meta(ge=0, extra={"size": True})]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .interfaces.markers import hookspec
+from frameworkctl.interfaces.markers import hookspec
 
 if TYPE_CHECKING:
     from frameworkctl_kernels.protocol import Backend, BackendSpec
+
+    from frameworkctl.interfaces.engine import Model, ModelContext, Pooler
 
     from .interfaces import (
         Call,
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
         ToolParserSpec,
         Work,
     )
-    from .interfaces.engine import Model, ModelContext, Pooler
 
 
 # -- registration: once, when a plugin is loaded -------------------------------------------------------------------

@@ -101,10 +101,13 @@ class Range(NamedTuple):
 
 
 RANGES = {
-    "temperature": Range(0, 2), "top_p": Range(0, 1, open_low=True), "min_p": Range(0, 1),
-    "presence_penalty": Range(-2, 2), "frequency_penalty": Range(-2, 2),
+    "temperature": Range(0, 2),
+    "top_p": Range(0, 1, open_low=True),
+    "min_p": Range(0, 1),
+    "presence_penalty": Range(-2, 2),
+    "frequency_penalty": Range(-2, 2),
     "repetition_penalty": Range(0, math.inf, open_low=True),
-}  # fmt: skip
+}
 
 
 def validate(

@@ -26,6 +26,6 @@ def register_backends(register: Callable[[BackendSpec], None]) -> None:
             implementation="frameworkctl_kernels.cpu.backend:CpuBackend",
             devices=("cpu",),
             priority=10,
-            ahead="frameworkctl_kernels.cpu.ahead",
+            ahead="frameworkctl_kernels.cpu.compile.ahead",
         )
     )

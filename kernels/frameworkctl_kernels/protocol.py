@@ -114,9 +114,16 @@ class Backend(Protocol):
         """Store ``key`` and ``value [T, K, D]`` at ``view.slot_mapping``."""
 
     def rotary_write_kv(
-        self, query: Tensor, key: Tensor, value: Tensor, cos_sin: Tensor, cache: Any, view: GroupView, *,
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        cos_sin: Tensor,
+        cache: Any,
+        view: GroupView,
+        *,
         interleaved: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """``rotary`` of ``query [T, H, D]`` and ``key [T, K, D]``, in place, and ``write_kv`` of what became of them.
 
         The same numbers as of the three operations one by one; ``key`` may be left as it was.
@@ -255,9 +262,19 @@ class Backend(Protocol):
         """
 
     def selective_scan(
-        self, x: Tensor, dt: Tensor, b: Tensor, c: Tensor, z: Tensor | None, state: Tensor, group: int, *,
-        a: Tensor, d: Tensor, dt_bias: Tensor,
-    ) -> Tensor:  # fmt: skip
+        self,
+        x: Tensor,
+        dt: Tensor,
+        b: Tensor,
+        c: Tensor,
+        z: Tensor | None,
+        state: Tensor,
+        group: int,
+        *,
+        a: Tensor,
+        d: Tensor,
+        dt_bias: Tensor,
+    ) -> Tensor:
         """The selective state-space recurrence per sequence and channel -> ``[T, C]`` in the type of ``x``.
 
         ``s = softplus(dt[t] + dt_bias)``; ``h = exp(s * a) * h + s * x[t] * b[t]``; ``y[t] = (h . c[t] + d * x[t]) *
@@ -277,9 +294,9 @@ class Backend(Protocol):
     ) -> Tensor | None:
         """A token id per row of ``logits [n, V]`` float32, already divided by temperature -> ``[n]`` int64.
 
-        The distribution is that of ``frameworkctl.execution.drawing.draw``: min-p (0: none), top-k (0: none), top-p (1:
-        none), then the inverse CDF at ``u [n]`` in [0, 1), in any fixed order of the tokens. None: this backend has no
-        faster way, and the caller draws with operations of torch.
+        The distribution is that of ``frameworkctl.execution.sampling.drawing.draw``: min-p (0: none), top-k (0: none),
+        top-p (1: none), then the inverse CDF at ``u [n]`` in [0, 1), in any fixed order of the tokens. None: this
+        backend has no faster way, and the caller draws with operations of torch.
         """
 
     def top_logits(self, logits: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor] | None:

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 
 import pytest
-from support.bodies import CASES, measure
-from support.server import start_server
+from support.serving.bodies import CASES, measure
+from support.serving.server import start_server
 
 pytestmark = pytest.mark.bench
 SIZE = int(os.environ.get("FRAMEWORKCTL_BODY_BYTES", 33_000_000))

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from frameworkctl.execution.drawing import draw
+from frameworkctl.execution.sampling.drawing import draw
 from frameworkctl_kernels.protocol import GroupView, StepShape
 from frameworkctl_kernels.reference.backend import ReferenceBackend
-from support.cpu_backend import cpu_backend
+from support.engine.cpu_backend import cpu_backend
 
 pytestmark = pytest.mark.bench
 ROUNDS = 5
@@ -80,8 +80,11 @@ def test_experts() -> None:
         for tokens in (1, 8, 64, 512):
             x, weights = torch.randn(tokens, 1024).bfloat16(), torch.rand(tokens, 8)
             ids = torch.rand(tokens, 64).argsort(-1)[:, :8]
-            compare(f"experts {fmt} {tokens} x 1024", lambda p=packed, a=(x, weights, ids): ours.experts(*a, p, "silu"),
-                    lambda a=(x, weights, ids): theirs.experts(*a, plain, "silu"))  # fmt: skip
+            compare(
+                f"experts {fmt} {tokens} x 1024",
+                lambda p=packed, a=(x, weights, ids): ours.experts(*a, p, "silu"),
+                lambda a=(x, weights, ids): theirs.experts(*a, plain, "silu"),
+            )
 
 
 def test_sampling() -> None:
@@ -93,7 +96,13 @@ def test_sampling() -> None:
         ("top-p", (none, one * 0.9, low)),
         ("top-k", (none + 50, one, low)),
     ):
-        compare(f"draw {name} {rows} x {vocabulary}", lambda a=limits: backend.draw(logits, *a, u),
-                lambda a=limits: draw(logits.clone(), *a, u))  # fmt: skip
-    compare(f"logprobs (5) {rows} x {vocabulary}", lambda: backend.top_logits(logits, 5),
-            lambda: torch.topk(torch.log_softmax(logits, dim=-1), 5))  # fmt: skip
+        compare(
+            f"draw {name} {rows} x {vocabulary}",
+            lambda a=limits: backend.draw(logits, *a, u),
+            lambda a=limits: draw(logits.clone(), *a, u),
+        )
+    compare(
+        f"logprobs (5) {rows} x {vocabulary}",
+        lambda: backend.top_logits(logits, 5),
+        lambda: torch.topk(torch.log_softmax(logits, dim=-1), 5),
+    )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from frameworkctl.bench.startup import Starts, measure_starts
-from support.checkpoints import make_checkpoint
+from support.checkpoints.tiny import make_checkpoint
 
 pytestmark = pytest.mark.bench
 RUNS = 5
@@ -29,9 +29,13 @@ def starts(model: Path, command: str | None, runs: int, warmups: int) -> Starts:
 def test_first_token(tmp_path: Path) -> None:
     """A model of 3 M parameters; the start includes everything but the installation."""
     given = os.environ.get("FRAMEWORKCTL_BENCH_MODEL")
-    model = Path(given) if given else make_checkpoint(
-        "llama", tmp_path, vocab_size=4096, hidden_size=256, intermediate_size=512, num_hidden_layers=2
-    )  # fmt: skip
+    model = (
+        Path(given)
+        if given
+        else make_checkpoint(
+            "llama", tmp_path, vocab_size=4096, hidden_size=256, intermediate_size=512, num_hidden_layers=2
+        )
+    )
     own = starts(model, None, RUNS, 1)
     print(f"\nfirst token after {own.median:.2f} s (of {', '.join(f'{t:.2f}' for t in own.first_token)})")
     if PEER:

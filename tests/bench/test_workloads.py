@@ -21,13 +21,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from frameworkctl.bench.chart import draw
 from frameworkctl.bench.load import Level
+from frameworkctl.bench.report.chart import draw
 from frameworkctl.bench.results import Report, Summary
 from frameworkctl.bench.serving import Plan, measure
 from frameworkctl.bench.workload import Dialect, Workload, prompt
-from support.checkpoints import make_checkpoint
-from support.server import RunningServer, start_server
+from support.checkpoints.tiny import make_checkpoint
+from support.serving.server import RunningServer, start_server
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(7200)]
 ROUNDS = 3
@@ -36,9 +36,14 @@ DTYPE = os.environ.get("FRAMEWORKCTL_BENCH_DTYPE", "float32")
 PEER = os.environ.get("FRAMEWORKCTL_PEER_URL")
 CHART = os.environ.get("FRAMEWORKCTL_BENCH_CHART")  # a file for the curves of d1, d8 and d32
 SHAPE = {
-    "vocab_size": 8192, "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 8, "num_attention_heads": 8,
-    "num_key_value_heads": 4, "max_position_embeddings": 2048,
-}  # fmt: skip
+    "vocab_size": 8192,
+    "hidden_size": 512,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 8,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 2048,
+}
 # clients, requests, lengths
 WORKLOADS = {
     "d1": (1, 3, Workload(input_len=128, output_len=128)),
@@ -89,9 +94,14 @@ def over_http(url: str, name: str, ids: range, seed: int, warmups: int) -> Repor
     clients, requests, load = WORKLOADS[name]
     load = msgspec.structs.replace(load, seed=seed)
     plan = Plan(
-        url=url, levels=(Level(concurrency=clients),), load=load, requests=requests, warmups=warmups, ids=ids,
+        url=url,
+        levels=(Level(concurrency=clients),),
+        load=load,
+        requests=requests,
+        warmups=warmups,
+        ids=ids,
         api_key=os.environ.get("FRAMEWORKCTL_PEER_API_KEY"),
-    )  # fmt: skip
+    )
     report = asyncio.run(measure(plan))
     [level] = report.levels
     assert (level.completed, level.failed) == (requests, 0), level.errors
@@ -143,9 +153,11 @@ def test_workload(name: str, measured: Measured) -> None:
     for who, report in reports.items():
         level = report.levels[0]
         first, gap, token = (spread.p50 if spread else 0 for spread in (level.ttft_ms, level.itl_ms, level.tpot_ms))
-        print(f"  {who:<13} in the last round: {tokens_per_second(name, level):.1f} tokens/s, TTFT p50 {first:.0f} ms,"
-              f" ITL p50 {gap:.1f} ms, per token {token:.1f} ms, {level.cached_tokens} of {level.input_tokens} prompt"
-              f" tokens cached{''.join(f'; {note}' for note in report.notes)}")  # fmt: skip
+        print(
+            f"  {who:<13} in the last round: {tokens_per_second(name, level):.1f} tokens/s, TTFT p50 {first:.0f} ms,"
+            f" ITL p50 {gap:.1f} ms, per token {token:.1f} ms, {level.cached_tokens} of {level.input_tokens} prompt"
+            f" tokens cached{''.join(f'; {note}' for note in report.notes)}"
+        )
         if name in ("d1", "d8", "d32"):
             CURVES[who].append(report)
 
@@ -156,6 +168,7 @@ def test_chart() -> None:
         pytest.skip("FRAMEWORKCTL_BENCH_CHART names no file")
     curves = [
         msgspec.structs.replace(parts[0], levels=[level for part in parts for level in part.levels])
-        for parts in CURVES.values() if parts
-    ]  # fmt: skip
+        for parts in CURVES.values()
+        if parts
+    ]
     draw(Path(CHART), curves)

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 from frameworkctl.errors import MAX_MESSAGE, MAX_PARAM, EngineError, RequestError, bad
-from frameworkctl.interfaces.decoding import decode_json
+from frameworkctl.interfaces.requests.decoding import decode_json
 from frameworkctl.logs import MAX_LINE, MAX_TRACEBACK, LineFormatter, QueueingHandler
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from frameworkctl import logs
-from frameworkctl.frontend import hub_progress
+from frameworkctl.checkpoints import hub_progress
 from frameworkctl.logs import Progress
 from frameworkctl.server.banner import count
 

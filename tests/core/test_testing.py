@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from frameworkctl.testing import InProcessEngine, Parity, inprocess, parity
-from support.checkpoints import make_checkpoint
+from support.checkpoints.tiny import make_checkpoint
 
 
 def test_other_weights_are_seen(checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from frameworkctl.plugins.inspection import hook_names, spec_names
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+EXAMPLES = sorted((DOCS / "examples").rglob("*.py"))
 PAGES = [*DOCS.glob("*.md"), *ROOT.glob("*.md"), *ROOT.glob("plugins/*/README.md")]
 
 
@@ -79,7 +79,7 @@ def test_mask_example_holds_back_what_could_become_the_secret() -> None:
     from frameworkctl.interfaces import Output
     from frameworkctl.plugins.importing import import_object
 
-    module = import_object(str(DOCS / "examples" / "stages.py"))
+    module = import_object(str(DOCS / "examples" / "server" / "stages.py"))
     assert "filter_output" in hook_names(module)
     secret = "a swordfish, swordfishswordfish; swordfis"
     for step in (1, 2, 3, 7, 50):

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.server import RunningServer, start_server
+from support.serving.server import RunningServer, start_server
 
 pytestmark = pytest.mark.e2e
 CHAT, TEXT, EMBED = "/v1/chat/completions", "/v1/completions", "/v1/embeddings"

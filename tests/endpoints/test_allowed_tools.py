@@ -10,7 +10,7 @@ from frameworkctl.errors import RequestError
 from frameworkctl_endpoints.chat.answer import Answer
 from frameworkctl_endpoints.chat.request import ChatRequest
 from frameworkctl_endpoints.chat.tools import tool_use
-from frameworkctl_endpoints.tool_parsers.hermes import HermesParser
+from frameworkctl_endpoints.tool_parsers.json_calls.hermes import HermesParser
 
 TOOLS = [{"type": "function", "function": {"name": name}} for name in "abc"]
 
@@ -29,9 +29,17 @@ def test_only_those_are_left(mode: str) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "tools"),
-    [("none", [TOOLS[0]]), (None, [TOOLS[0]]), ("auto", []), ("auto", None), ("auto", ["a"]), ("auto", [{"name": []}]),
-     ("required", [{"function": {"name": "z"}}]), ([], [TOOLS[0]])],
-)  # fmt: skip
+    [
+        ("none", [TOOLS[0]]),
+        (None, [TOOLS[0]]),
+        ("auto", []),
+        ("auto", None),
+        ("auto", ["a"]),
+        ("auto", [{"name": []}]),
+        ("required", [{"function": {"name": "z"}}]),
+        ([], [TOOLS[0]]),
+    ],
+)
 def test_what_names_none(mode: Any, tools: Any) -> None:
     with pytest.raises(RequestError) as caught:
         use_of(mode, tools)

@@ -11,8 +11,8 @@ from frameworkctl_endpoints.chat.answer import Answer, Said
 from frameworkctl_endpoints.chat.call_constraints import forced_call, forced_calls, strict_calls
 from frameworkctl_endpoints.parsing.forced_calls import ListParser, NamedParser
 from frameworkctl_endpoints.reasoning_parsers.qwen3 import Qwen3Parser
-from frameworkctl_endpoints.tool_parsers.hermes import HermesParser
-from frameworkctl_endpoints.tool_parsers.kimi_k2 import KimiParser
+from frameworkctl_endpoints.tool_parsers.json_calls.hermes import HermesParser
+from frameworkctl_endpoints.tool_parsers.tagged_calls.kimi_k2 import KimiParser
 
 TEXT = '<think>I call "it"</think>\n\nOk: <tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>\n' + (
     '<tool_call>{"name": "g", "arguments": {"b": [2]}}</tool_call>'

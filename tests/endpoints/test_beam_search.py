@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from frameworkctl.interfaces import GenerateItem, Output, Prompt, SamplingParams
 from frameworkctl_endpoints.beam_search import BeamSearch
-from support.server import RunningServer
+from support.serving.server import RunningServer
 
 VOCAB, END = 5, 2
 PROMPT = [3, 1]

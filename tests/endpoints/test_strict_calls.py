@@ -13,9 +13,11 @@ import pytest
 from frameworkctl.interfaces import CallArguments, CallBegin, Constraint, ContentText, FunctionTool, ToolParserSpec
 from frameworkctl.structured.plugin import prepare
 from frameworkctl_endpoints.chat.call_constraints import forced_call, forced_calls, strict_calls
-from frameworkctl_endpoints.tool_parsers import glm45, hermes, kimi_k2, llama4_pythonic, pythonic, qwen3_coder
+from frameworkctl_endpoints.tool_parsers.json_calls import hermes
+from frameworkctl_endpoints.tool_parsers.python_calls import llama4_pythonic, pythonic
+from frameworkctl_endpoints.tool_parsers.tagged_calls import glm45, kimi_k2, qwen3_coder
 from llguidance import LLMatcher, LLTokenizer
-from support.checkpoints import build_tokenizer
+from support.checkpoints.tiny import build_tokenizer
 from tokenizers import AddedToken
 
 SCHEMA = {
@@ -34,18 +36,30 @@ SCHEMA = {
     "additionalProperties": False,
     "$defs": {
         "unit": {"enum": ["C", "F"]},
-        "place": {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"],
-                  "additionalProperties": False},
+        "place": {
+            "type": "object",
+            "properties": {"x": {"type": "integer"}},
+            "required": ["x"],
+            "additionalProperties": False,
+        },
     },
-}  # fmt: skip
+}
 WEATHER = FunctionTool(name="get_weather", parameters=SCHEMA, strict=True)
 NOW = FunctionTool(name="now", strict=True)
 LOOSE = FunctionTool(name="search", parameters={"type": "object", "properties": {"q": {"type": "integer"}}})
 TOOLS = (WEATHER, NOW, LOOSE)
 MODULES = {m.__name__.rpartition(".")[2]: m for m in (glm45, hermes, kimi_k2, llama4_pythonic, pythonic, qwen3_coder)}
-ADDED = ("<tool_call>", "</tool_call>", "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>",
-         "<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>", "<|python_start|>",
-         "<|python_end|>")  # fmt: skip
+ADDED = (
+    "<tool_call>",
+    "</tool_call>",
+    "<|tool_calls_section_begin|>",
+    "<|tool_calls_section_end|>",
+    "<|tool_call_begin|>",
+    "<|tool_call_argument_begin|>",
+    "<|tool_call_end|>",
+    "<|python_start|>",
+    "<|python_end|>",
+)
 
 QWEN = "<tool_call>\n<function=get_weather>\n<parameter=city>\nSão\nPaulo\n</parameter>\n%s</function>\n</tool_call>"
 GLM = "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>\n%s</tool_call>"
@@ -55,16 +69,26 @@ DAYS = {
 }
 GOOD: dict[str, list[str]] = {
     "hermes": ['Hm. <tool_call>\n{"name": "get_weather", "arguments": {"city": "Oslo", "days": 3}}\n</tool_call>'],
-    "qwen3_coder": ["Hm. " + QWEN % (DAYS["qwen3_coder"] % 3), "a < b, {x}", "<tool_call>\n<function=now>\n</function>"
-                    "\n</tool_call>", "<tool_call>\n<function=search>\n<parameter=any>\n[1\n</parameter>\n</function>\n"
-                    "</tool_call> there"],
+    "qwen3_coder": [
+        "Hm. " + QWEN % (DAYS["qwen3_coder"] % 3),
+        "a < b, {x}",
+        "<tool_call>\n<function=now>\n</function>\n</tool_call>",
+        "<tool_call>\n<function=search>\n<parameter=any>\n[1\n</parameter>\n</function>\n</tool_call> there",
+    ],
     "glm45": [GLM % (DAYS["glm45"] % "-2"), "<tool_call>now\n</tool_call>"],
-    "pythonic": ['[get_weather(city="Oslo", days=3)]', "[see](here)", ' [get_weather(city="a\\"b", unit="C", days=1, '
-                 'detail=True, place={"x": 1}), now()]', "x[get_weather(1)]", "[search(a=[1], b={})]"],
+    "pythonic": [
+        '[get_weather(city="Oslo", days=3)]',
+        "[see](here)",
+        ' [get_weather(city="a\\"b", unit="C", days=1, detail=True, place={"x": 1}), now()]',
+        "x[get_weather(1)]",
+        "[search(a=[1], b={})]",
+    ],
     "llama4_pythonic": ['<|python_start|>[get_weather(city="Oslo", days=3)]<|python_end|>', "[now()]", "plain"],
-    "kimi_k2": ['<|tool_calls_section_begin|><|tool_call_begin|>functions.now:0<|tool_call_argument_begin|>{}'
-                '<|tool_call_end|><|tool_calls_section_end|>'],
-}  # fmt: skip
+    "kimi_k2": [
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.now:0<|tool_call_argument_begin|>{}"
+        "<|tool_call_end|><|tool_calls_section_end|>"
+    ],
+}
 BAD: dict[str, list[str]] = {  # all of it but for what comes last could be said
     "hermes": ['<tool_call>\n{"name": "get_weather", "arguments": {"city": 5'],
     "qwen3_coder": [QWEN % "", QWEN % (DAYS["qwen3_coder"] % "three"), QWEN % "<parameter=other>\n", "<function=now"],
@@ -185,8 +209,12 @@ def test_demanded_calls_are_valid_whatever_is_said(name: str) -> None:
 @pytest.mark.parametrize("name", ["qwen3_coder", "glm45", "pythonic", "llama4_pythonic"])
 def test_a_call_once_begun_is_valid(name: str) -> None:
     model, rng, ended = model_of(name, "plain"), random.Random(name), 0
-    begun = {"qwen3_coder": "ok <tool_call>", "glm45": "ok <tool_call>get", "pythonic": " [get_weather(",
-             "llama4_pythonic": "<|python_start|>"}[name]  # fmt: skip
+    begun = {
+        "qwen3_coder": "ok <tool_call>",
+        "glm45": "ok <tool_call>get",
+        "pythonic": " [get_weather(",
+        "llama4_pythonic": "<|python_start|>",
+    }[name]
     for _ in range(12):
         text = walk(model, strict_calls((WEATHER, NOW), model, parallel=True), rng, begun)
         if not text:

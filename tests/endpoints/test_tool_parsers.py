@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from frameworkctl.interfaces import CallArguments, CallBegin, ContentText, FunctionTool, ToolParserSpec
+from frameworkctl_endpoints import tool_parsers
 
 FOLDER = Path(__file__).parent / "tool_parsers"
 FILES = sorted(FOLDER.glob("*.json"))
@@ -19,7 +20,8 @@ Result = tuple[str, list[tuple[str, str]], list[str | None]]
 
 def spec_of(name: str) -> ToolParserSpec:
     found: list[ToolParserSpec] = []
-    module = importlib.import_module(f"frameworkctl_endpoints.tool_parsers.{name}")
+    [path] = Path(next(iter(tool_parsers.__path__))).glob(f"*/{name}.py")
+    module = importlib.import_module(f"{tool_parsers.__name__}.{path.parent.name}.{name}")
     module.register_tool_parsers(found.append)
     return found[0]
 

@@ -23,19 +23,42 @@ CLASSIFY = PoolParams("classify", activate=False)
 TOKEN_CLASSIFY = PoolParams("token_classify", activate=False)
 EMBED, TOKEN_EMBED = PoolParams("embed", activate=False), PoolParams("token_embed", activate=False)
 _SIZE: dict[str, Any] = {
-    "vocab_size": 320, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 512, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
-    "initializer_range": 0.15, "num_labels": 3,
-}  # fmt: skip
+    "vocab_size": 320,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+    "initializer_range": 0.15,
+    "num_labels": 3,
+}
 _MLA = {
-    "q_lora_rank": 24, "kv_lora_rank": 32, "qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "v_head_dim": 16,
-    "num_key_value_heads": 4, "first_k_dense_replace": 1, "n_routed_experts": 4, "num_experts_per_tok": 2,
-    "n_group": 1, "topk_group": 1, "moe_intermediate_size": 48, "n_shared_experts": 1,
-}  # fmt: skip
+    "q_lora_rank": 24,
+    "kv_lora_rank": 32,
+    "qk_nope_head_dim": 16,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 16,
+    "num_key_value_heads": 4,
+    "first_k_dense_replace": 1,
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "n_group": 1,
+    "topk_group": 1,
+    "moe_intermediate_size": 48,
+    "n_shared_experts": 1,
+}
 _JAMBA = {
-    "attn_layer_offset": 1, "attn_layer_period": 2, "num_experts": 4, "num_experts_per_tok": 2, "mamba_d_state": 8,
+    "attn_layer_offset": 1,
+    "attn_layer_period": 2,
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "mamba_d_state": 8,
     "use_mamba_kernels": False,
-}  # fmt: skip
+}
 _GPT_OSS = {"head_dim": 16, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 20}
 
 
@@ -87,12 +110,14 @@ def check(
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("Qwen2ForSequenceClassification", {}), ("LlamaForSequenceClassification", {"num_labels": 1}),
+        ("Qwen2ForSequenceClassification", {}),
+        ("LlamaForSequenceClassification", {"num_labels": 1}),
         ("Gemma2ForSequenceClassification", {"head_dim": 32, "sliding_window": 20}),
-        ("JambaForSequenceClassification", _JAMBA), ("DeepseekV3ForSequenceClassification", _MLA),
+        ("JambaForSequenceClassification", _JAMBA),
+        ("DeepseekV3ForSequenceClassification", _MLA),
         ("GptOssForSequenceClassification", _GPT_OSS),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("chunk", [16, 512], ids=["chunks", "whole"])
 def test_sequence_classifiers(name: str, changes: dict[str, Any], chunk: int, tmp_path: Path) -> None:
     """The last token's state through ``score``, in one step and in chunks of 16 tokens."""
@@ -114,10 +139,13 @@ def test_token_classifier(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("Qwen3Model", {}), ("MistralModel", {}), ("Qwen2ForCausalLM", {"runner": "pooling"}),
-        ("LlamaForCausalLM", {"convert": "embed"}), ("Qwen2ForSequenceClassification", {"convert": "embed"}),
+        ("Qwen3Model", {}),
+        ("MistralModel", {}),
+        ("Qwen2ForCausalLM", {"runner": "pooling"}),
+        ("LlamaForCausalLM", {"convert": "embed"}),
+        ("Qwen2ForSequenceClassification", {"convert": "embed"}),
     ],
-)  # fmt: skip
+)
 def test_embedders(name: str, options: dict[str, Any], tmp_path: Path) -> None:
     """Files with and without the prefix and a head, which is not loaded."""
     theirs = make(name, tmp_path, head_dim=16)
@@ -141,8 +169,15 @@ def test_sentence_transformers_files_make_an_embedder(tmp_path: Path) -> None:
     check(InProcessEngine(tmp_path), PoolParams("embed"), lambda ids: want(states(theirs, ids).mean(dim=0), dim=0))
 
 
-@pytest.mark.parametrize(("pooling", "pick"), [("avg", lambda s: s.mean(dim=0)), ("cls", lambda s: s[0]),
-                                               ("last", lambda s: s[-1]), (None, lambda s: s.mean(dim=0))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("pooling", "pick"),
+    [
+        ("avg", lambda s: s.mean(dim=0)),
+        ("cls", lambda s: s[0]),
+        ("last", lambda s: s[-1]),
+        (None, lambda s: s.mean(dim=0)),
+    ],
+)
 def test_bidirectional_llama(pooling: str | None, pick: Callable[[Tensor], Tensor], tmp_path: Path) -> None:
     theirs = make("LlamaModel", tmp_path, is_causal=False)
     change_config(tmp_path, architectures=["LlamaBidirectionalModel"], **({"pooling": pooling} if pooling else {}))
@@ -169,9 +204,13 @@ def test_unknown_bidirectional_pooling(tmp_path: Path) -> None:
 def test_gemma3_both_ways(tmp_path: Path) -> None:
     """Its windows are as wide to both sides together as they say."""
     theirs = make(
-        "Gemma3TextModel", tmp_path, use_bidirectional_attention=True, sliding_window=12, head_dim=16,
+        "Gemma3TextModel",
+        tmp_path,
+        use_bidirectional_attention=True,
+        sliding_window=12,
+        head_dim=16,
         layer_types=["sliding_attention", "full_attention"],
-    )  # fmt: skip
+    )
     check(InProcessEngine(tmp_path), TOKEN_EMBED, lambda ids: states(theirs, ids))
 
 
@@ -228,8 +267,11 @@ def test_classifier_made_of_tokens(method: str, tied: bool) -> None:
     head = Head(ctx, "lm_head", embedding, 16, tied=tied)
     torch.manual_seed(0)
     rows, other = torch.randn(20, 16).bfloat16(), torch.randn(20, 16).bfloat16()
-    tensors = {"model.embed_tokens.weight": rows, "lm_head.weight": rows} if tied else {
-        "model.embed_tokens.weight": other, "lm_head.weight": rows}  # fmt: skip
+    tensors = (
+        {"model.embed_tokens.weight": rows, "lm_head.weight": rows}
+        if tied
+        else {"model.embed_tokens.weight": other, "lm_head.weight": rows}
+    )
     report = ctx.weights.load(tensors.items())
     assert not report.missing
     assert not report.unexpected

@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from frameworkctl.frontend.checkpoint import read_checkpoint
+from frameworkctl.checkpoints.json_files import read_checkpoint
 from frameworkctl.interfaces import Checkpoint, ModelInfo
 from frameworkctl_models.decoder.plugin import describe as decoder
 from frameworkctl_models.generic.plugin import describe as generic
 
 LLAMA = {
-    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 100, "hidden_size": 8,
-    "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 64,
-}  # fmt: skip
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "vocab_size": 100,
+    "hidden_size": 8,
+    "intermediate_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 64,
+}
 Describe = Callable[[Checkpoint], ModelInfo]
 
 

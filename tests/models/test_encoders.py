@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from frameworkctl.frontend.checkpoint import read_checkpoint
+from frameworkctl.checkpoints.json_files import read_checkpoint
 from frameworkctl.interfaces import ConfigError, PoolingInfo
 from frameworkctl_models.encoder.families import ARCHITECTURES, COLBERT
 from frameworkctl_models.encoder.plugin import describe
 from safetensors.torch import load_file, save_file
-from support.encoders import CONFIGS, forward, load, make_encoder
+from support.checkpoints.encoders import CONFIGS, forward, load, make_encoder
 
 LENGTHS = (7, 140, 1, 33, 34, 90, 16)
 EMBED = PoolingInfo(size=48)
@@ -170,9 +170,13 @@ def test_describe(architecture: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"position_embedding_type": "relative_key"}, "position_embedding_type"), ({"is_decoder": True}, "is_decoder"),
-     ({"num_attention_heads": 7}, "num_attention_heads"), ({"hidden_size": None}, "hidden_size")],
-)  # fmt: skip
+    [
+        ({"position_embedding_type": "relative_key"}, "position_embedding_type"),
+        ({"is_decoder": True}, "is_decoder"),
+        ({"num_attention_heads": 7}, "num_attention_heads"),
+        ({"hidden_size": None}, "hidden_size"),
+    ],
+)
 def test_what_cannot_be_run(change: dict[str, Any], named: str, tmp_path: Path) -> None:
     config = {**CONFIGS["Bert"][1], "architectures": ["BertModel"], **change}
     (tmp_path / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not None}))

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from frameworkctl.frontend.checkpoint import read_checkpoint
+from frameworkctl.checkpoints.json_files import read_checkpoint
 from frameworkctl.interfaces import ConfigError
 from frameworkctl.params import SamplingParams
 from frameworkctl.plugins import PluginHost, discover, select
 from frameworkctl.plugins.architectures import choose
 from frameworkctl.testing import MODES, InProcessEngine, Parity
-from support.generic import RIGHT, WRONG, make_generic
-from support.watch import watched
+from support.checkpoints.generic import RIGHT, WRONG, make_generic
+from support.serving.watch import watched
 
 IMPLS = ("auto", "native", "transformers")
 ONE = SamplingParams(max_tokens=1, temperature=0.0)

@@ -15,10 +15,15 @@ from tokenizers import Tokenizer
 SUBJECTS = ("A young engineer", "The old bridge", "My neighbour's cat", "Nobody in the village", "Fresh bread")
 VERBS = ("was seen near", "has nothing to do with", "reminds me of", "comes from", "would never leave")
 PLACES = (
-    "the harbour", "a small bakery by the river", "Lisbon", "the second floor of the library where it is always cold",
-    "home", "an argument about money that started years ago and that neither side remembers clearly any more",
-    "the market", "winter",
-)  # fmt: skip
+    "the harbour",
+    "a small bakery by the river",
+    "Lisbon",
+    "the second floor of the library where it is always cold",
+    "home",
+    "an argument about money that started years ago and that neither side remembers clearly any more",
+    "the market",
+    "winter",
+)
 SENTENCES = [f"{subject} {verb} {place}." for subject, verb, place in product(SUBJECTS, VERBS, PLACES)]
 KIN = (  # pairs that mean nearly the same
     ("How do I reset my password?", "I forgot my login and need a new one."),

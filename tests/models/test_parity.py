@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from frameworkctl.testing import Parity
-from support.checkpoints import FAMILIES, make_checkpoint
-from support.ranks import check_two_ranks
-from support.rounding import run_in_bfloat16
+from support.checkpoints.tiny import FAMILIES, make_checkpoint
+from support.engine.ranks import check_two_ranks
+from support.engine.rounding import run_in_bfloat16
 
 pytest_plugins = ["frameworkctl.testing.fixtures"]
 

@@ -10,10 +10,10 @@ import pytest
 from frameworkctl.errors import ConfigError
 from frameworkctl.interfaces import Speculator
 from frameworkctl.params import SamplingParams
-from frameworkctl.scheduling.drafts import Drafter
+from frameworkctl.scheduling.speculation.drafts import Drafter
 from frameworkctl.testing import InProcessEngine, Parity, random_checkpoint
 from scipy import stats
-from support.checkpoints import make_checkpoint
+from support.checkpoints.tiny import make_checkpoint
 
 pytest_plugins = ["frameworkctl.testing.fixtures"]
 NGRAM = {"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 3, "prompt_lookup_min": 1}
@@ -95,9 +95,15 @@ def test_mixed_with_what_gets_no_drafts(llama: Path) -> None:
     drafting, plain = engines(llama, max_num_batched_tokens=24)
     base: dict[str, Any] = {"max_tokens": 30, "temperature": 0.0, "ignore_eos": True}
     wishes: list[dict[str, Any]] = [
-        {}, {"repetition_penalty": 1.3}, {"logprobs": 2}, {"logit_bias": {9: 5.0}}, {"min_tokens": 10},
-        {"presence_penalty": 0.5}, {"stop_token_ids": tuple(range(100, 200))}, {"bad_words": ((5, 6),)},
-    ]  # fmt: skip
+        {},
+        {"repetition_penalty": 1.3},
+        {"logprobs": 2},
+        {"logit_bias": {9: 5.0}},
+        {"min_tokens": 10},
+        {"presence_penalty": 0.5},
+        {"stop_token_ids": tuple(range(100, 200))},
+        {"bad_words": ((5, 6),)},
+    ]
     many = [SamplingParams(**{**base, **wish}) for wish in wishes]
     prompts = [REPEATING[i % 4] for i in range(len(wishes))]
     assert drafting.generate(prompts, many) == plain.generate(prompts, many)
@@ -171,9 +177,17 @@ def test_not_with_recurrent_state(tmp_path: Path) -> None:
     from transformers import JambaConfig
 
     config = JambaConfig(
-        vocab_size=64, hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=1, attn_layer_period=2, attn_layer_offset=1, num_experts=1, num_experts_per_tok=1,
-    )  # fmt: skip
+        vocab_size=64,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        attn_layer_period=2,
+        attn_layer_offset=1,
+        num_experts=1,
+        num_experts_per_tok=1,
+    )
     with pytest.raises(ConfigError, match="recurrent state"):
         InProcessEngine(random_checkpoint(config, tmp_path), speculative_config=NGRAM)
 

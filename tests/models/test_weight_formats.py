@@ -9,9 +9,9 @@ import torch
 from frameworkctl.errors import ConfigError
 from frameworkctl.params import SamplingParams
 from frameworkctl.testing import InProcessEngine
-from support.checkpoints import make_checkpoint
-from support.cpu_backend import need_compiled
-from support.first_logits import first_logits, random_prompts
+from support.checkpoints.tiny import make_checkpoint
+from support.engine.cpu_backend import need_compiled
+from support.engine.first_logits import first_logits, random_prompts
 
 GREEDY = SamplingParams(max_tokens=6, temperature=0.0)
 

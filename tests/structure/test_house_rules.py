@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.source_tree import PACKAGES, ROOT, tracked, tree
-from support.source_tree import files as files_of
+from support.plugged.source_tree import PACKAGES, ROOT, tracked, tree
+from support.plugged.source_tree import files as files_of
 
 MOST_LINES, MOST_LINES_OF_FUNCTION = 350, 60
 SOURCES = [path for root in PACKAGES for path in files_of(root)]

@@ -5,29 +5,57 @@ from __future__ import annotations
 import sys
 
 import pytest
-from support.source_tree import PACKAGES, Import, imports, modules
+from support.plugged.source_tree import PACKAGES, Import, imports, modules
 
 OURS = tuple(PACKAGES.values())
 STDLIB = frozenset(sys.stdlib_module_names)
-ROOMS = ("cli", "offline", "server", "frontend", "engine", "scheduling", "execution", "layers", "interfaces", "plugins",
-         "testing", "structured", "pooling", "workers", "bench")  # fmt: skip
-FILES = ("hookspecs", "config", "params", "errors", "logs", "metrics", "suggestions", "cross_origin", "limits",
-         "answer_start")  # fmt: skip
-BASE = {"errors", "params", "config", "logs", "suggestions", "cross_origin", "limits", "answer_start"}
+ROOMS = (
+    "cli",
+    "offline",
+    "server",
+    "text",
+    "checkpoints",
+    "engine",
+    "scheduling",
+    "execution",
+    "layers",
+    "interfaces",
+    "plugins",
+    "testing",
+    "structured",
+    "pooling",
+    "workers",
+    "bench",
+)
+FILES = (
+    "hookspecs",
+    "config",
+    "params",
+    "errors",
+    "logs",
+    "metrics",
+    "suggestions",
+    "cross_origin",
+    "limits",
+    "answer_start",
+    "version",
+)
+BASE = {"errors", "params", "config", "logs", "suggestions", "cross_origin", "limits", "answer_start", "version"}
 MAY_IMPORT = {
     # What runs, over what it runs on, over what plugins see. "" is the package itself (its version).
     "__main__": {"cli"},
     "cli": {"bench", "offline", "server", "engine", "plugins", "interfaces", "", *BASE},
     "bench": {"offline", "", *BASE},
     "offline": {"server", "engine", "plugins", "interfaces", *BASE},
-    "server": {"frontend", "pooling", "engine", "workers", "plugins", "interfaces", "", *BASE},
-    "frontend": {"interfaces", *BASE},
+    "server": {"text", "checkpoints", "pooling", "engine", "workers", "plugins", "interfaces", "", *BASE},
+    "text": {"checkpoints", "interfaces", *BASE},
+    "checkpoints": {"interfaces", *BASE},
     "engine": {"execution", "scheduling", "plugins", "interfaces", *BASE},
     "workers": {"engine", "plugins", "interfaces", *BASE},  # of the engine, how messages are framed
     "execution": {"scheduling", "layers", "plugins", "interfaces", *BASE},
     "scheduling": {"interfaces", *BASE},
     # nobody imports it but tests
-    "testing": {"execution", "scheduling", "frontend", "pooling", "plugins", "interfaces", *BASE},
+    "testing": {"execution", "scheduling", "text", "checkpoints", "pooling", "plugins", "interfaces", *BASE},
     "layers": {"interfaces"},
     "structured": {"interfaces"},
     "pooling": {"plugins", "interfaces", *BASE},
@@ -37,20 +65,21 @@ MAY_IMPORT = {
         "errors",
         "config",
         "suggestions",
-        "",
+        "version",
     },  # config: names that plugin options may not take
-    "interfaces": {"errors", "params", "limits", ""},
+    "interfaces": {"errors", "params", "limits", "version"},
     "hookspecs": {"interfaces"},
     "config": {"interfaces", "errors", "cross_origin", "limits"},
     "cross_origin": {"errors"},
     "params": {"errors", "limits"},
     "limits": {"errors"},
+    "version": set(),
     "errors": set(),
     "answer_start": set(),
     "logs": set(),
     "suggestions": set(),
     "metrics": {"errors"},
-    "": set(),
+    "": {"version"},
 }
 MAY_IMPORT_OUTSIDE_CORE = {
     "frameworkctl_endpoints": ({"frameworkctl.interfaces"}, {"msgspec", "numpy"}),
@@ -64,7 +93,7 @@ ROOT_OF = {package: root for root, package in PACKAGES.items()}
 
 
 def room(module: str) -> str:
-    """``frameworkctl.server.app`` -> ``server``."""
+    """``frameworkctl.server.http.app`` -> ``server``."""
     return module.split(".")[1] if "." in module else ""
 
 
@@ -99,9 +128,8 @@ def test_what_a_root_may_import(package: str) -> None:
     found = imports(ROOT_OF[package])
     assert found
     bad = [
-        i for i in found
-        if not (i.within(package, *ours) or i.target.partition(".")[0] in STDLIB or i.within(*theirs))
-    ]  # fmt: skip
+        i for i in found if not (i.within(package, *ours) or i.target.partition(".")[0] in STDLIB or i.within(*theirs))
+    ]
     assert not bad, listed(bad)
 
 
@@ -114,10 +142,13 @@ def test_endpoints_know_nothing_of_the_engine() -> None:
 def test_arrows_between_rooms_run_downward(name: str) -> None:
     """Imports for type checkers may look up; running code may not."""
     bad = [
-        i for i in imports("core")
-        if room(i.module) == name and i.within("frameworkctl") and not i.typing_only
+        i
+        for i in imports("core")
+        if room(i.module) == name
+        and i.within("frameworkctl")
+        and not i.typing_only
         and target_room(i) not in MAY_IMPORT[name] | {name}
-    ]  # fmt: skip
+    ]
     assert not bad, listed(bad)
 
 
@@ -132,9 +163,10 @@ def test_the_map_of_rooms_has_no_cycle() -> None:
 def test_layers_see_only_what_model_plugins_see() -> None:
     found = [i for i in imports("core") if room(i.module) == "layers" and i.target.startswith("frameworkctl")]
     bad = [
-        i for i in found
+        i
+        for i in found
         if not i.within("frameworkctl.layers", "frameworkctl.interfaces.engine", "frameworkctl_kernels.protocol")
-    ]  # fmt: skip
+    ]
     assert found
     assert not bad, listed(bad)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from frameworkctl.plugins.discovery import BACKENDS, CHECKPOINTS, DISTRIBUTION, ENDPOINTS, GROUPS, MODELS
 from frameworkctl.plugins.inspection import hook_names
-from support.source_tree import PACKAGES, ROOT, pyproject, tracked
+from support.plugged.source_tree import PACKAGES, ROOT, pyproject, tracked
 
 ENTRY_POINTS = [
     (group, name, value)

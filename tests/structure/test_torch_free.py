@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.programs import python
-from support.source_tree import imports, modules
+from support.plugged.source_tree import imports, modules
+from support.serving.programs import python
 
 HEAVY = ("torch", "transformers", "triton", "torchvision", "torchaudio")
 TORCH = (
@@ -14,7 +14,7 @@ TORCH = (
     *(
         "frameworkctl.engine.process",
         "frameworkctl.engine.loop",
-        "frameworkctl.frontend.tokenizer_converter",
+        "frameworkctl.checkpoints.tokenizer_converter",
         "frameworkctl.offline.tokenizer",
     ),
     *("frameworkctl_kernels.reference", "frameworkctl_kernels.cpu", "frameworkctl_kernels.cuda"),
@@ -38,8 +38,13 @@ def torch_free() -> list[str]:
 
 def test_no_import_statement_names_torch() -> None:
     free = set(torch_free())
-    assert {"frameworkctl.server.run", "frameworkctl.cli.serve", "frameworkctl.engine.client",
-            "frameworkctl.frontend.tokenizer", "frameworkctl_endpoints.chat.plugin"} <= free  # fmt: skip
+    assert {
+        "frameworkctl.server.run",
+        "frameworkctl.cli.commands.serve",
+        "frameworkctl.server.engines.client",
+        "frameworkctl.text.tokenizer",
+        "frameworkctl_endpoints.chat.plugin",
+    } <= free
     bad = [i for i in imports() if i.module in free and not i.typing_only and i.within(*HEAVY)]
     assert not bad, "\n".join(map(str, bad))
 

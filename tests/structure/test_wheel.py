@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support.source_tree import PACKAGES, ROOT, pyproject, tracked
+from support.plugged.source_tree import PACKAGES, ROOT, pyproject, tracked
 
 pytestmark = pytest.mark.slow
 
@@ -65,8 +65,9 @@ def test_it_runs_from_elsewhere(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
         "assert resources.files('frameworkctl.server').joinpath('docs.html').is_file()\n"
         "sys.exit(status)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=120,
-                          check=False)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr + done.stdout
     assert str(tmp_path / "site" / "frameworkctl_endpoints") in done.stdout
     assert str(ROOT) not in done.stdout.replace(str(ROOT / "plugins"), "")

@@ -19,8 +19,9 @@ from frameworkctl.interfaces import (
     Work,
 )
 
-from ..logprobs import prompt_logprobs_body, shown
-from ..replies import FINGERPRINT, UsageBody, make_head, usage_body
+from frameworkctl_endpoints.logprobs import prompt_logprobs_body, shown
+from frameworkctl_endpoints.replies import FINGERPRINT, UsageBody, make_head, usage_body
+
 from .answer import CallDelta, Said
 from .reasoning import make_answer
 from .request import ChatRequest
@@ -123,7 +124,7 @@ class ChatFormatter(Formatter):
                 yield self._chunk(text, running)
             choice: Choice = LastChoice(
                 output.index, delta, logprobs, self._finish_reason(output), ids, output.stop_reason
-            )  # fmt: skip
+            )
             fingerprint = None if self.request.wants_usage else FINGERPRINT
             yield ChunkWithUsage(
                 head.id, head.object, head.created, head.model, [choice], usage=running, system_fingerprint=fingerprint
@@ -168,10 +169,15 @@ class ChatFormatter(Formatter):
         if not content and ((said.calls and not self.use.forced) or said.reasoning):
             content = None
         message: dict[str, Any] = {
-            "role": self.role, "content": content, "refusal": None, "annotations": None, "audio": None,
-            "function_call": None, "reasoning": said.reasoning or None,
+            "role": self.role,
+            "content": content,
+            "refusal": None,
+            "annotations": None,
+            "audio": None,
+            "function_call": None,
+            "reasoning": said.reasoning or None,
             "reasoning_content": said.reasoning or None,
-        }  # fmt: skip
+        }
         if said.calls:
             message["tool_calls"] = [{"id": c.id, "type": c.type, "function": c.function} for c in said.calls]
         return {

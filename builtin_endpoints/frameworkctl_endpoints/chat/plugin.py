@@ -20,18 +20,13 @@ from frameworkctl.interfaces import (
     hookimpl,
 )
 
-from ..beam_search import beam_search
-from ..field_checks import check_fields
-from ..generation_fields import fields
+from frameworkctl_endpoints.beam_search import beam_search
+from frameworkctl_endpoints.field_checks import check_fields
+from frameworkctl_endpoints.generation_fields import fields
+
 from .call_constraints import strict_calls
 from .format import ChatFormatter
-from .reasoning import (
-    constraint_after_reasoning,
-    needs_special_tokens,
-    reasoning_context,
-    stop_fields,
-    template_kwargs,
-)
+from .reasoning import constraint_after_reasoning, needs_special_tokens, reasoning_context, stop_fields, template_kwargs
 from .request import CHAT_UNSUPPORTED, ChatRequest
 from .tools import call_constraint, schema_parts, tool_use
 
@@ -66,13 +61,17 @@ class ChatEndpoint(Endpoint):
         use = tool_use(request)
         use.check_model(model)
         prompt = model.render_chat(
-            request.messages, tools=use.shown(model), template_kwargs=template_kwargs(request),
-            chat_template=request.chat_template, documents=request.documents,
+            request.messages,
+            tools=use.shown(model),
+            template_kwargs=template_kwargs(request),
+            chat_template=request.chat_template,
+            documents=request.documents,
             add_generation_prompt=request.begins_reply,
             continue_final_message=bool(request.continue_final_message),
-            add_special_tokens=bool(request.add_special_tokens), truncate=request.truncate_prompt_tokens,
+            add_special_tokens=bool(request.add_special_tokens),
+            truncate=request.truncate_prompt_tokens,
             truncation_side=request.truncation_side,
-        )  # fmt: skip
+        )
         for name in ("echo", "prompt_logprobs", "use_beam_search") if prompt.embeds is not None else ():
             if (value := getattr(request, name)) is not None and value is not False:
                 raise bad(name, f"{name} is not possible with prompt_embeds.")
@@ -102,9 +101,11 @@ class ChatEndpoint(Endpoint):
             item = beam_search(request, prompt, model, values)
         else:
             item = GenerateItem(
-                prompt=prompt, params=model.sampling(prompt, values), priority=request.priority or 0,
+                prompt=prompt,
+                params=model.sampling(prompt, values),
+                priority=request.priority or 0,
                 cache_salt=request.cache_salt,
-            )  # fmt: skip
+            )
         return Work(items=[item], stream=bool(request.stream), stream_interval=request.stream_interval or 1)
 
     def format(self, request: ChatRequest, work: Work, model: ServedModel, call: Call) -> Formatter:

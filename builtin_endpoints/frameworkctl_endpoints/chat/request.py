@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..generation_fields import UNSUPPORTED, GenerationFields
-from ..message_fields import Messages
+from frameworkctl_endpoints.generation_fields import UNSUPPORTED, GenerationFields
+from frameworkctl_endpoints.message_fields import Messages
+
 from .reasoning import Effort
 from .tools import ToolField
 
 CHAT_UNSUPPORTED = (
-    *UNSUPPORTED, "function_call", "functions", "mm_processor_kwargs", "modalities", "moderation", )  # fmt: skip
+    *UNSUPPORTED,
+    "function_call",
+    "functions",
+    "mm_processor_kwargs",
+    "modalities",
+    "moderation",
+)
 
 
 class ChatRequest(GenerationFields, kw_only=True):

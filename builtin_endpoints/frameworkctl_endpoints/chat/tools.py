@@ -8,7 +8,8 @@ from typing import Any, Literal, Protocol
 import msgspec
 from frameworkctl.interfaces import Constraint, FunctionTool, RequestError, SchemaPart, ServedModel, ToolParser, bad
 
-from ..parsing.forced_calls import ListParser, NamedParser
+from frameworkctl_endpoints.parsing.forced_calls import ListParser, NamedParser
+
 from .call_constraints import forced_call, forced_calls, writes_natively
 
 Choice = Literal["none", "auto", "required", "named"]
@@ -79,8 +80,9 @@ class ToolUse(msgspec.Struct, frozen=True):
             raise RequestError(
                 'tool_choice "auto" needs a server that was started with --enable-auto-tool-choice and'
                 ' --tool-call-parser; "none", "required" and named functions work without.',
-                param="tool_choice", code="unsupported_parameter",
-            )  # fmt: skip
+                param="tool_choice",
+                code="unsupported_parameter",
+            )
 
     def parser(self, model: ServedModel) -> ToolParser | None:
         """For one output; None where nothing is to be parsed."""

@@ -18,8 +18,9 @@ from frameworkctl.interfaces import (
     Work,
 )
 
-from ..logprobs import prompt_logprobs_body, shown
-from ..replies import FINGERPRINT, UsageBody, make_head, usage_body
+from frameworkctl_endpoints.logprobs import prompt_logprobs_body, shown
+from frameworkctl_endpoints.replies import FINGERPRINT, UsageBody, make_head, usage_body
+
 from .request import CompletionRequest
 
 
@@ -126,11 +127,14 @@ class CompletionFormatter(Formatter):
             return
         self._begun.add(index)
         choice = Choice(
-            index, echo + output.text, self._logprobs(index, output.logprobs, self._begin(output) if first else None),
-            output.finish_reason, output.stop_reason,
+            index,
+            echo + output.text,
+            self._logprobs(index, output.logprobs, self._begin(output) if first else None),
+            output.finish_reason,
+            output.stop_reason,
             self._prompt_ids(output) if first and (want_ids or echo) else None,
             output.token_ids if want_ids else None,
-        )  # fmt: skip
+        )
         last = output.finish_reason is not None and not self.request.wants_usage
         running = usage_body(usage) if self.request.usage_in_every_chunk else None
         yield self._chunk([choice], running, FINGERPRINT if last else None)

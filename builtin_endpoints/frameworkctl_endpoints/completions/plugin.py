@@ -18,9 +18,10 @@ from frameworkctl.interfaces import (
     hookimpl,
 )
 
-from ..beam_search import beam_search
-from ..field_checks import check_fields
-from ..generation_fields import fields
+from frameworkctl_endpoints.beam_search import beam_search
+from frameworkctl_endpoints.field_checks import check_fields
+from frameworkctl_endpoints.generation_fields import fields
+
 from .format import CompletionFormatter
 from .request import COMPLETIONS_UNSUPPORTED, CompletionRequest
 
@@ -93,9 +94,12 @@ class CompletionsEndpoint(Endpoint):
         if not isinstance(prompt, str) and not (isinstance(prompt, list) and all(type(x) is int for x in prompt)):
             raise bad(path, f"{path} must be a text or a list of token ids.", "invalid_type")
         return model.encode_prompt(
-            prompt, add_special_tokens=request.add_special_tokens is not False, param=path,
-            truncate=request.truncate_prompt_tokens, truncation_side=request.truncation_side,
-        )  # fmt: skip
+            prompt,
+            add_special_tokens=request.add_special_tokens is not False,
+            param=path,
+            truncate=request.truncate_prompt_tokens,
+            truncation_side=request.truncation_side,
+        )
 
     def format(self, request: CompletionRequest, work: Work, model: ServedModel, call: Call) -> Formatter:
         return CompletionFormatter(request, work, model, call)

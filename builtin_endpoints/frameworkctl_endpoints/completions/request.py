@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..generation_fields import UNSUPPORTED, GenerationFields
+from frameworkctl_endpoints.generation_fields import UNSUPPORTED, GenerationFields
 
 COMPLETIONS_UNSUPPORTED = (*UNSUPPORTED, "best_of", "suffix")
 

@@ -19,7 +19,8 @@ from frameworkctl.interfaces import (
     hookimpl,
 )
 
-from ..replies import Head, make_head
+from frameworkctl_endpoints.replies import Head, make_head
+
 from .fields import activate, info_of, pool_item
 from .inputs import InputFields, brings_template, check_input_fields, prompts
 from .replies import list_reply

@@ -25,12 +25,13 @@ from frameworkctl.interfaces import (
     hookimpl,
 )
 
-from ..field_checks import check_scheduling
+from frameworkctl_endpoints.field_checks import check_scheduling
+from frameworkctl_endpoints.scoring.pairs import Text, texts
+
 from .fields import dimensions_of, info_of
 from .long_texts import InPieces, check_embed_lens, in_pieces
 from .prefixes import prefix_of, with_prefix
 from .replies import written
-from .scoring import Text, texts
 from .vectors import base64, bits, floats, load_numpy
 
 EmbeddingType = Literal["float", "binary", "ubinary", "base64"]

@@ -16,7 +16,8 @@ from frameworkctl.interfaces import (
     hookimpl,
 )
 
-from ..replies import make_head
+from frameworkctl_endpoints.replies import make_head
+
 from .fields import activate, dimensions_of
 from .inputs import VectorFields, brings_template, check_input_fields
 from .long_texts import embedding_work

@@ -19,7 +19,7 @@ from frameworkctl.interfaces import (
     bad,
 )
 
-from ..field_checks import asks_for_something, check_scheduling, take_request_id
+from frameworkctl_endpoints.field_checks import asks_for_something, check_scheduling, take_request_id
 
 UNSUPPORTED = ("media_io_kwargs", "mm_processor_kwargs")
 ALIASES = ("use_activation", "normalize", "softmax", "activation")  # of one switch, in the order in which they count
@@ -73,9 +73,7 @@ def activate(request: PoolingFields, task: PoolTask, model: ServedModel) -> bool
 
 
 def pool_item(request: PoolingFields, prompt: Prompt, params: PoolParams) -> PoolItem:
-    return PoolItem(
-        prompt=prompt, params=params, priority=request.priority or 0, cache_salt=request.cache_salt
-    )  # fmt: skip
+    return PoolItem(prompt=prompt, params=params, priority=request.priority or 0, cache_salt=request.cache_salt)
 
 
 def dimensions_of(dimensions: int | None, model: ServedModel, param: str = "dimensions") -> int | None:

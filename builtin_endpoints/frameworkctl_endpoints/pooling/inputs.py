@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from frameworkctl.interfaces import Call, Prompt, ServedModel, bad
 
-from ..message_fields import MessageFields
+from frameworkctl_endpoints.message_fields import MessageFields
+
 from .fields import PoolingFields, check_count, check_pooling_fields
 from .prefixes import with_prefix
 from .vectors import EmbedDtype, Endianness
@@ -131,15 +132,22 @@ def rendered(found: list[Conversation], request: InputFields, model: ServedModel
 
 def encoded(given: Sequence[str | Sequence[int]], request: InputFields, model: ServedModel) -> list[Prompt]:
     return model.encode_batch(
-        given, add_special_tokens=request.add_special_tokens is not False, truncate=request.truncate_prompt_tokens,
-        truncation_side=request.truncation_side, param="input",
-    )  # fmt: skip
+        given,
+        add_special_tokens=request.add_special_tokens is not False,
+        truncate=request.truncate_prompt_tokens,
+        truncation_side=request.truncation_side,
+        param="input",
+    )
 
 
 def _rendered(conversation: Conversation, request: InputFields, model: ServedModel) -> Prompt:
     return model.render_chat(
-        conversation, add_generation_prompt=bool(request.add_generation_prompt),
-        continue_final_message=bool(request.continue_final_message), template_kwargs=request.chat_template_kwargs,
-        chat_template=request.chat_template, add_special_tokens=bool(request.add_special_tokens),
-        truncate=request.truncate_prompt_tokens, truncation_side=request.truncation_side,
-    )  # fmt: skip
+        conversation,
+        add_generation_prompt=bool(request.add_generation_prompt),
+        continue_final_message=bool(request.continue_final_message),
+        template_kwargs=request.chat_template_kwargs,
+        chat_template=request.chat_template,
+        add_special_tokens=bool(request.add_special_tokens),
+        truncate=request.truncate_prompt_tokens,
+        truncation_side=request.truncation_side,
+    )

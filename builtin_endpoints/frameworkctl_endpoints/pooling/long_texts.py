@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from frameworkctl.interfaces import PoolOutput, PoolParams, Prompt, RequestError, ServedModel, Work, bad
 
+from frameworkctl_endpoints.scoring.similarity import matrix
+
 from .fields import info_of, pool_item
 from .inputs import VectorFields, conversations, encoded, padded, param_of, rendered, texts_or_ids
 from .prefixes import prefix_of
-from .similarity import matrix
 from .vectors import load_numpy
 
 if TYPE_CHECKING:

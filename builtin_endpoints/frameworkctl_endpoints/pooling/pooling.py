@@ -19,8 +19,9 @@ from frameworkctl.interfaces import (
     hookimpl,
 )
 
-from ..field_checks import asks_for_something
-from ..replies import make_head
+from frameworkctl_endpoints.field_checks import asks_for_something
+from frameworkctl_endpoints.replies import make_head
+
 from .fields import activate, cannot, dimensions_of, info_of, pool_item
 from .inputs import VectorFields, brings_template, check_input_fields, prompts
 from .long_texts import embedding_work

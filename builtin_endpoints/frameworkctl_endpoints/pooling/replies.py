@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 from frameworkctl.interfaces import PoolFormatter, PoolOutput, Reply, RequestError, Usage, Work, bad
 
-from ..replies import Head, usage_body
+from frameworkctl_endpoints.replies import Head, usage_body
+
 from .inputs import VectorFields
 from .long_texts import InPieces
 from .vectors import SIZES, base64, encoded, load_numpy, numbers, resolved

@@ -134,5 +134,9 @@ def _minifloat(values: Array, mantissa: int, bias: int, over: np.uint32, nan: np
 
 
 CASTS: dict[EmbedDtype, Callable[[Any], Any]] = {
-    "float32": _float32, "float16": _float16, "bfloat16": _bfloat16, "fp8_e4m3": _fp8_e4m3, "fp8_e5m2": _fp8_e5m2,
-}  # fmt: skip
+    "float32": _float32,
+    "float16": _float16,
+    "bfloat16": _bfloat16,
+    "fp8_e4m3": _fp8_e4m3,
+    "fp8_e5m2": _fp8_e5m2,
+}

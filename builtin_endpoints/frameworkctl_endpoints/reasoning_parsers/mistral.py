@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from frameworkctl.interfaces import ReasoningParserSpec, Register, hookimpl
 
-from ..parsing.reasoning_text import MarkedReasoningParser
+from frameworkctl_endpoints.parsing.reasoning_text import MarkedReasoningParser
 
 
 class MistralParser(MarkedReasoningParser):

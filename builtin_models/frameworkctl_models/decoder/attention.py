@@ -33,9 +33,14 @@ class SelfAttention(nn.Module):
             )
         else:
             self.attention = Attention(
-                ctx, *sizes, scale=c.attention_scale, window=window, softcap=c.attention_softcap,
-                rotary=self.rotates_late, interleaved=c.rope_interleaved,
-            )  # fmt: skip
+                ctx,
+                *sizes,
+                scale=c.attention_scale,
+                window=window,
+                softcap=c.attention_softcap,
+                rotary=self.rotates_late,
+                interleaved=c.rope_interleaved,
+            )
         self.rotary_ops = ctx.ops("rotary", dtype=ctx.dtype, head_dim=d, interleaved=c.rope_interleaved)
         self.q_norm = make_head_norm(c, ctx, f"{name}.{names.q_norm}", self.heads)
         self.k_norm = make_head_norm(c, ctx, f"{name}.{names.k_norm}", self.kv_heads)

@@ -33,9 +33,11 @@ class Norms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 POST = Norms(
-    before_attention=None, after_attention="post_attention_layernorm",
-    before_mlp=None, after_mlp="post_feedforward_layernorm",
-)  # fmt: skip
+    before_attention=None,
+    after_attention="post_attention_layernorm",
+    before_mlp=None,
+    after_mlp="post_feedforward_layernorm",
+)
 SANDWICH = Norms(
     after_attention="post_attention_layernorm",
     before_mlp="pre_feedforward_layernorm",

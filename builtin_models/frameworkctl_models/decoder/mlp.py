@@ -29,9 +29,15 @@ def make_gated_mlp(config: DecoderConfig, ctx: ModelContext, name: str, inner: i
         whole_model_only(ctx, name)
         norm = RMSNorm(ctx, f"{name}.ffn_sub_norm", inner, c.norm_eps)
     return GatedMLP(
-        ctx, name, c.hidden_size, inner, parts=(names.gate, names.up, names.down), activation=c.activation,
-        bias=c.mlp_bias, norm=norm,
-    )  # fmt: skip
+        ctx,
+        name,
+        c.hidden_size,
+        inner,
+        parts=(names.gate, names.up, names.down),
+        activation=c.activation,
+        bias=c.mlp_bias,
+        norm=norm,
+    )
 
 
 class PlainMLP(nn.Module):
@@ -60,9 +66,13 @@ class SparseMLP(nn.Module):
         hidden, s = config.hidden_size, sparse
         self.router = ReplicatedLinear(ctx, f"{layer}.{s.router}", hidden, s.experts)
         self.experts = Experts(
-            ctx, (f"{layer}.{s.gate}", f"{layer}.{s.up}", f"{layer}.{s.down}"),
-            experts=s.experts, hidden=hidden, inner=s.inner, activation=config.activation,
-        )  # fmt: skip
+            ctx,
+            (f"{layer}.{s.gate}", f"{layer}.{s.up}", f"{layer}.{s.down}"),
+            experts=s.experts,
+            hidden=hidden,
+            inner=s.inner,
+            activation=config.activation,
+        )
         self.shared: GatedMLP | None = None
         if s.shared is not None:
             self.shared = make_gated_mlp(config, ctx, f"{layer}.mlp.shared_expert", s.shared)

@@ -10,12 +10,13 @@ from frameworkctl.interfaces.engine import Batch, Model, ModelContext
 from frameworkctl.layers import Head, RotaryTable, VocabEmbedding
 from torch import Tensor, nn
 
+from frameworkctl_models.decoder.families.table import REWARDS, architecture_of, decoder_config
+
 from .attention import SelfAttention
 from .config import DecoderConfig
 from .mlp import make_mlp
 from .norms import Norm, make_norm
 from .reward import RewardHead
-from .table import REWARDS, architecture_of, decoder_config
 
 
 class Layer(nn.Module):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from frameworkctl.interfaces import Checkpoint, ModelInfo, ModelSpec, Register, hookimpl
 
-from ..describing import dtype_of, eos_token_ids
+from frameworkctl_models.decoder.families.table import FAMILIES, architecture_of, decoder_config
+from frameworkctl_models.describing import dtype_of, eos_token_ids
+
 from .pooling import pooling_of
-from .table import FAMILIES, architecture_of, decoder_config
 
 # Their activations are known to grow beyond 65504, float16's largest number.
 OVERFLOWS = {name: frozenset({"float16"}) for name in ("Gemma2ForCausalLM", "Gemma3ForCausalLM", "Glm4ForCausalLM")}

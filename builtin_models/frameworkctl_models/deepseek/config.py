@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from frameworkctl.interfaces import ConfigError
 
-from ..rope import rope_parameters
+from frameworkctl_models.rope import rope_parameters
 
 Raw = Mapping[str, Any]
 V2, V3 = "DeepseekV2ForCausalLM", "DeepseekV3ForCausalLM"

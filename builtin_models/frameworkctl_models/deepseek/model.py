@@ -56,9 +56,15 @@ class SelfAttention(nn.Module):
         )
         self.latent_norm = RMSNorm(ctx, f"{name}.kv_a_layernorm", c.latent_rank, BOTTLENECK_EPS)
         self.attention = LatentAttention(
-            ctx, f"{name}.kv_b_proj", c.heads,
-            rank=c.latent_rank, nope=c.nope_dim, rope=c.rope_dim, value=c.value_dim, scale=attention_scale(c),
-        )  # fmt: skip
+            ctx,
+            f"{name}.kv_b_proj",
+            c.heads,
+            rank=c.latent_rank,
+            nope=c.nope_dim,
+            rope=c.rope_dim,
+            value=c.value_dim,
+            scale=attention_scale(c),
+        )
         self.output = RowLinear(ctx, f"{name}.o_proj", c.heads * c.value_dim, c.hidden_size, bias=bias)
         self.rotary_ops = ctx.ops("rotary", dtype=ctx.dtype, head_dim=c.rope_dim, interleaved=c.rope_interleaved)
         self.widths, self.latent_widths = (c.nope_dim, c.rope_dim), (c.latent_rank, c.rope_dim)
@@ -91,9 +97,13 @@ class SparseMLP(nn.Module):
         c, each = config, f"{name}.experts.{{}}"
         self.router = Router(ctx, f"{name}.gate", c.hidden_size, c.routing)
         self.experts = Experts(
-            ctx, (f"{each}.gate_proj.weight", f"{each}.up_proj.weight", f"{each}.down_proj.weight"),
-            experts=c.routing.experts, hidden=c.hidden_size, inner=c.expert_size, activation=c.activation,
-        )  # fmt: skip
+            ctx,
+            (f"{each}.gate_proj.weight", f"{each}.up_proj.weight", f"{each}.down_proj.weight"),
+            experts=c.routing.experts,
+            hidden=c.hidden_size,
+            inner=c.expert_size,
+            activation=c.activation,
+        )
         self.shared = make_mlp(c, ctx, f"{name}.shared_experts", c.shared_size) if c.shared_size else None
 
     def forward(self, x: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from frameworkctl.interfaces import Checkpoint, ModelInfo, ModelSpec, Register, hookimpl
 
-from ..describing import dtype_of, eos_token_ids
+from frameworkctl_models.describing import dtype_of, eos_token_ids
+
 from .config import V2, V3, architecture_of, deepseek_config
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from frameworkctl.interfaces import ConfigError
 
-from ..rope import rope_parameters
+from frameworkctl_models.rope import rope_parameters
+
 from .config import EncoderConfig, Head, Names
 
 Raw = Mapping[str, Any]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from frameworkctl.interfaces import Checkpoint, ModelInfo, ModelSpec, PoolingInfo, PoolTask, Register, hookimpl
 
-from ..describing import dtype_of
+from frameworkctl_models.describing import dtype_of
+
 from .families import ARCHITECTURES, COLBERT, SEQUENCE_CLASSIFIER, TOKEN_CLASSIFIER, architecture_of, encoder_config
 
 

@@ -23,9 +23,15 @@ class PagedAttention:
         self.width, self.value_width = max(key_width, value_width), value_width
         self.cache_layer = CacheLayer("full" if call.window is None else "window", kv_heads, self.width, call.window)
         self.ops = ctx.ops(
-            "attention", dtype=ctx.dtype, heads=heads, kv_heads=kv_heads, head_dim=self.width, window=call.window,
-            softcap=call.softcap, sinks=call.sinks is not None,
-        )  # fmt: skip
+            "attention",
+            dtype=ctx.dtype,
+            heads=heads,
+            kv_heads=kv_heads,
+            head_dim=self.width,
+            window=call.window,
+            softcap=call.softcap,
+            sinks=call.sinks is not None,
+        )
         self.cache: Any = None
         self.group = -1
 

@@ -16,11 +16,30 @@ TEXT_DECODERS = ("ForCausalLM", "LMHeadModel")
 ATTENTION = ("full_attention", "sliding_attention", "attention")
 
 # Architectures whose state is no list of keys and values, by model_type; others say so in layer_types.
-STATEFUL = frozenset({
-    "bailing_hybrid", "bamba", "falcon_h1", "falcon_mamba", "granitemoehybrid", "jamba", "kimi_linear", "lfm2",
-    "lfm2_moe", "mamba", "mamba2", "minimax", "nemotron_h", "olmo_hybrid", "qwen3_next", "recurrent_gemma", "rwkv",
-    "xlstm", "zamba", "zamba2",
-})  # fmt: skip
+STATEFUL = frozenset(
+    {
+        "bailing_hybrid",
+        "bamba",
+        "falcon_h1",
+        "falcon_mamba",
+        "granitemoehybrid",
+        "jamba",
+        "kimi_linear",
+        "lfm2",
+        "lfm2_moe",
+        "mamba",
+        "mamba2",
+        "minimax",
+        "nemotron_h",
+        "olmo_hybrid",
+        "qwen3_next",
+        "recurrent_gemma",
+        "rwkv",
+        "xlstm",
+        "zamba",
+        "zamba2",
+    }
+)
 
 
 def fact(raw: Raw, names: tuple[str, ...], what: str) -> int:

@@ -45,9 +45,13 @@ class TransformersModel(Model):
         hf_logging.disable_progress_bar()
         try:
             model, info = self.hf_class.from_pretrained(
-                None, config=self.hf_config, state_dict=dict(weights), dtype=self.ctx.dtype, attn_implementation=NAME,
+                None,
+                config=self.hf_config,
+                state_dict=dict(weights),
+                dtype=self.ctx.dtype,
+                attn_implementation=NAME,
                 output_loading_info=True,
-            )  # fmt: skip
+            )
         except KeyError as e:
             if e.args != (NAME,):
                 raise

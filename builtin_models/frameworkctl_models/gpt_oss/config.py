@@ -8,15 +8,19 @@ from typing import Any
 import msgspec
 from frameworkctl.interfaces import ConfigError
 
-from ..rope import rope_parameters
+from frameworkctl_models.rope import rope_parameters
 
 Raw = Mapping[str, Any]
 ARCHITECTURE = "GptOssForCausalLM"
 GATE = {"swiglu_alpha": 1.702, "swiglu_limit": 7.0, "hidden_act": "silu"}  # what the experts' gate is computed with
 ROPE = {  # of a config.json that says nothing
-    "rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": False,
+    "rope_type": "yarn",
+    "factor": 32.0,
+    "beta_fast": 32.0,
+    "beta_slow": 1.0,
+    "truncate": False,
     "original_max_position_embeddings": 4096,
-}  # fmt: skip
+}
 
 
 class GptOssConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -56,9 +56,14 @@ class SparseMLP(nn.Module):
         self.router = ReplicatedLinear(ctx, f"{name}.router", c.hidden_size, c.experts, bias=True)
         gate_up, down = f"{name}.experts.gate_up_proj", f"{name}.experts.down_proj"
         self.experts = Experts(
-            ctx, (gate_up, gate_up, down), biases=(f"{gate_up}_bias", f"{gate_up}_bias", f"{down}_bias"),
-            experts=c.experts, hidden=c.hidden_size, inner=c.expert_size, activation="swiglu_oai",
-        )  # fmt: skip
+            ctx,
+            (gate_up, gate_up, down),
+            biases=(f"{gate_up}_bias", f"{gate_up}_bias", f"{down}_bias"),
+            experts=c.experts,
+            hidden=c.hidden_size,
+            inner=c.expert_size,
+            activation="swiglu_oai",
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """``[T, hidden]`` -> ``[T, hidden]``."""

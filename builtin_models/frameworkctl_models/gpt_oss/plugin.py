@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from frameworkctl.interfaces import Checkpoint, ModelInfo, ModelSpec, Register, hookimpl
 
-from ..describing import dtype_of, eos_token_ids
+from frameworkctl_models.describing import dtype_of, eos_token_ids
+
 from .config import ARCHITECTURE, gpt_oss_config
 
 

@@ -76,9 +76,17 @@ class Layer(nn.Module):
             self.mixer = SelfAttention(c, ctx, f"{name}.self_attn")
         else:
             self.mixer = MambaMixer(
-                ctx, f"{name}.mamba", c.hidden_size, c.inner, state=c.state, width=c.conv_width, dt_rank=c.dt_rank,
-                conv_bias=c.conv_bias, bias=c.mixer_bias, norm_eps=c.norm_eps,
-            )  # fmt: skip
+                ctx,
+                f"{name}.mamba",
+                c.hidden_size,
+                c.inner,
+                state=c.state,
+                width=c.conv_width,
+                dt_rank=c.dt_rank,
+                conv_bias=c.conv_bias,
+                bias=c.mixer_bias,
+                norm_eps=c.norm_eps,
+            )
         self.before_mlp = RMSNorm(ctx, f"{name}.pre_ff_layernorm", c.hidden_size, c.norm_eps)
         experts, part = c.experts[number], f"{name}.feed_forward"
         self.mlp: SparseMLP | GatedMLP

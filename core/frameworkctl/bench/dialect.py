@@ -6,24 +6,34 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ConfigError
+from frameworkctl.errors import ConfigError
+
 from .http import Broken, Connection, Target
 from .stream import Refused, Stream, Timing, message_of
 from .workload import WORDS, Dialect, Workload, prompt
 
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
 WANTED: dict[str, Any] = {
-    "temperature": 0, "ignore_eos": True, "stream": True, "stream_options": {"include_usage": True},
-}  # fmt: skip
+    "temperature": 0,
+    "ignore_eos": True,
+    "stream": True,
+    "stream_options": {"include_usage": True},
+}
 OPTIONAL = ("ignore_eos", "stream_options", "temperature")  # a server may refuse these
 FEW, MANY = 16, 80  # words of two prompts whose lengths in tokens tell the tokens of a word
 LEAST_IDS = 32  # fewer different tokens would make prompts that are hardly text
 
 
 async def find_dialect(
-    connection: Connection, target: Target, load: Workload, *, path: str, model: str | None, ids: range | None,
+    connection: Connection,
+    target: Target,
+    load: Workload,
+    *,
+    path: str,
+    model: str | None,
+    ids: range | None,
     extra: dict[str, Any],
-) -> Dialect:  # fmt: skip
+) -> Dialect:
     """Ask until a request is answered. ``ids``: make prompts of these; else of what the server's tokenizer knows.
 
     Raises:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httptools
 import msgspec
 
-from ..errors import ConfigError
+from frameworkctl.errors import ConfigError
 
 Sink = Callable[[bytes, float], None]  # a piece of the body and when it came, by time.perf_counter
 CONNECT_TIMEOUT = 10.0  # seconds

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ConfigError
-from ..offline.errors import InvalidRequest
-from ..offline.llm import LLM
-from ..offline.sampling import SamplingParams
+from frameworkctl.errors import ConfigError
+from frameworkctl.offline.errors import InvalidRequest
+from frameworkctl.offline.llm import LLM
+from frameworkctl.offline.sampling import SamplingParams
 
 Clock = Callable[[], float]
 
@@ -45,8 +45,17 @@ class Throughput(msgspec.Struct, kw_only=True):
     output_throughputs: list[float]
 
 
-def latency(llm: LLM, *, batch: int, input_len: int, output_len: int, warmups: int, repeat: int, seed: int,
-            clock: Clock = time.perf_counter) -> Latency:  # fmt: skip
+def latency(
+    llm: LLM,
+    *,
+    batch: int,
+    input_len: int,
+    output_len: int,
+    warmups: int,
+    repeat: int,
+    seed: int,
+    clock: Clock = time.perf_counter,
+) -> Latency:
     """The same batch shape again and again, each time with prompts of its own: once for its first token alone, which
     is the prefill, and once for all tokens."""
     rng = random.Random(seed)
@@ -59,15 +68,29 @@ def latency(llm: LLM, *, batch: int, input_len: int, output_len: int, warmups: i
             totals.append(1e3 * total)
     first, whole = statistics.median(prefills), statistics.median(totals)
     return Latency(
-        batch_size=batch, input_len=input_len, output_len=output_len, prefill=round(first, 3), total=round(whole, 3),
+        batch_size=batch,
+        input_len=input_len,
+        output_len=output_len,
+        prefill=round(first, 3),
+        total=round(whole, 3),
         decode_step=round((whole - first) / (output_len - 1), 4) if output_len > 1 else None,
         output_throughput=round(1e3 * batch * output_len / whole, 3),
-        totals=[round(t, 3) for t in totals], prefills=[round(t, 3) for t in prefills],
-    )  # fmt: skip
+        totals=[round(t, 3) for t in totals],
+        prefills=[round(t, 3) for t in prefills],
+    )
 
 
-def throughput(llm: LLM, *, requests: int, input_len: int, output_len: int, warmups: int, repeat: int, seed: int,
-               clock: Clock = time.perf_counter) -> Throughput:  # fmt: skip
+def throughput(
+    llm: LLM,
+    *,
+    requests: int,
+    input_len: int,
+    output_len: int,
+    warmups: int,
+    repeat: int,
+    seed: int,
+    clock: Clock = time.perf_counter,
+) -> Throughput:
     """All requests at once, as a batch job would send them."""
     rng = random.Random(seed)
     if warmups:
@@ -75,12 +98,15 @@ def throughput(llm: LLM, *, requests: int, input_len: int, output_len: int, warm
     seconds = [_timed(llm, rng, requests, input_len, output_len, clock) for _ in range(repeat)]
     middle = statistics.median(seconds)
     return Throughput(
-        requests=requests, input_len=input_len, output_len=output_len, seconds=round(middle, 4),
+        requests=requests,
+        input_len=input_len,
+        output_len=output_len,
+        seconds=round(middle, 4),
         request_throughput=round(requests / middle, 4),
         output_throughput=round(requests * output_len / middle, 3),
         total_token_throughput=round(requests * (input_len + output_len) / middle, 3),
         output_throughputs=[round(requests * output_len / s, 3) for s in seconds],
-    )  # fmt: skip
+    )
 
 
 def _timed(llm: LLM, rng: random.Random, count: int, input_len: int, output_len: int, clock: Clock) -> float:

@@ -13,7 +13,8 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from ..errors import ConfigError
+from frameworkctl.errors import ConfigError
+
 from .http import Broken, Connection, Target
 
 START_TIMEOUT = 900.0  # seconds; others compile for minutes
@@ -61,9 +62,13 @@ class ServerProcess:
         try:
             with _signals_wait():
                 self._process = subprocess.Popen(
-                    self._command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
-                    start_new_session=True, env=environment,
-                )  # fmt: skip
+                    self._command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    env=environment,
+                )
         except OSError as e:
             self._output.close()
             raise ConfigError(f"cannot start {self._command[0]!r}: {e.strerror}") from e

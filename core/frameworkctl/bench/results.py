@@ -79,7 +79,10 @@ def summarize(level: Level, runs: Sequence[Run]) -> Summary:
     outputs = [sum(t.output_tokens for t in run.timings) / run.seconds for run in runs]
     totals = [sum(t.output_tokens + t.input_tokens for t in run.timings) / run.seconds for run in runs]
     return Summary(
-        concurrency=level.concurrency, rate=level.rate, completed=len(timings), failed=errors.total(),
+        concurrency=level.concurrency,
+        rate=level.rate,
+        completed=len(timings),
+        failed=errors.total(),
         errors=dict(errors.most_common()),
         seconds=[round(run.seconds, 4) for run in runs],
         output_throughputs=[round(x, 3) for x in outputs],
@@ -87,12 +90,16 @@ def summarize(level: Level, runs: Sequence[Run]) -> Summary:
         request_throughput=round(statistics.median(len(run.timings) / run.seconds for run in runs), 4),
         output_throughput=round(statistics.median(outputs), 3),
         total_token_throughput=round(statistics.median(totals), 3),
-        input_tokens=sum(t.input_tokens for t in timings), output_tokens=sum(t.output_tokens for t in timings),
-        cached_tokens=sum(t.cached_tokens for t in timings), counted=all(t.counted for t in timings),
+        input_tokens=sum(t.input_tokens for t in timings),
+        output_tokens=sum(t.output_tokens for t in timings),
+        cached_tokens=sum(t.cached_tokens for t in timings),
+        counted=all(t.counted for t in timings),
         pieces=sum(len(t.itl) + 1 for t in timings),
-        ttft_ms=spread(t.ttft for t in timings), itl_ms=spread(gap for t in timings for gap in t.itl),
-        tpot_ms=spread(t.tpot for t in timings if t.tpot is not None), e2e_ms=spread(t.e2e for t in timings),
-    )  # fmt: skip
+        ttft_ms=spread(t.ttft for t in timings),
+        itl_ms=spread(gap for t in timings for gap in t.itl),
+        tpot_ms=spread(t.tpot for t in timings if t.tpot is not None),
+        e2e_ms=spread(t.e2e for t in timings),
+    )
 
 
 def spread(seconds: Iterable[float]) -> Spread | None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 
-from .. import __version__
-from ..errors import ConfigError
+from frameworkctl.bench.report.progress import Progress
+from frameworkctl.errors import ConfigError
+from frameworkctl.version import VERSION
+
 from .dialect import COMPLETIONS, find_dialect
 from .http import Connection, Target
 from .load import Generator, Level, Run
-from .progress import Progress
 from .results import Report, Summary, summarize
 from .workload import Dialect, Workload, bodies
 
@@ -94,11 +95,19 @@ def report(plan: Plan, dialect: Dialect, url: str, levels: list[Summary]) -> Rep
     load = plan.load
     notes = [*dialect.notes, *(note for level in levels for note in _notes(plan, level))]
     return Report(
-        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), version=__version__, url=url,
-        model=dialect.model, endpoint=dialect.path, prompts="text" if dialect.ids is None else "token ids",
-        input_len=load.input_len, output_len=load.output_len, shared_prefix_len=load.shared_prefix_len, seed=load.seed,
-        notes=notes, levels=levels,
-    )  # fmt: skip
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        version=VERSION,
+        url=url,
+        model=dialect.model,
+        endpoint=dialect.path,
+        prompts="text" if dialect.ids is None else "token ids",
+        input_len=load.input_len,
+        output_len=load.output_len,
+        shared_prefix_len=load.shared_prefix_len,
+        seed=load.seed,
+        notes=notes,
+        levels=levels,
+    )
 
 
 def _notes(plan: Plan, level: Summary) -> list[str]:

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ConfigError
+from frameworkctl.errors import ConfigError
+
 from .http import Broken, Connection, Target
 from .own_server import LOOK, START_TIMEOUT, ServerProcess, free_port, ours
 from .stream import Stream, message_of

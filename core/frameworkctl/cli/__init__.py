@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from ..errors import ConfigError
-from ..suggestions import did_you_mean
+from frameworkctl.errors import ConfigError
+from frameworkctl.suggestions import did_you_mean
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,15 +26,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(words: list[str]) -> int:
     if words[:1] == ["serve"]:
         # Not through the plugin host: the compute side starts loading before anything else does.
-        from .serve import run
+        from frameworkctl.cli.commands.serve import run
 
         return run(words[1:])
-    from .. import __version__
+    from frameworkctl.version import VERSION
 
     if words[:1] in (["--version"], ["-V"]):
-        print(f"frameworkctl {__version__}")
+        print(f"frameworkctl {VERSION}")
         return 0
-    from .commands import load_commands
+    from frameworkctl.cli.commands.builtin import load_commands
 
     commands, problem = load_commands()
     if not words or words[0] in ("-h", "--help", "help"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
-from ..errors import ConfigError
+from frameworkctl.errors import ConfigError
 
 
 class Parser(argparse.ArgumentParser):

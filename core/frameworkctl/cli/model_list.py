@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..config import ModelOptions, NamedModel
-from ..errors import ConfigError
-from ..suggestions import did_you_mean
-from .fields import Field, convert
+from frameworkctl.config import ModelOptions, NamedModel
+from frameworkctl.errors import ConfigError
+from frameworkctl.suggestions import did_you_mean
+
+from .option_fields import Field, convert
 from .sources import plain_keys
 
 

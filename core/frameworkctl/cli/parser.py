@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from ..config import ModelOptions, Options, ServerOptions
-from ..errors import ConfigError
-from ..interfaces import OptionSpec
-from ..suggestions import did_you_mean
-from .fields import Field, convert, fields_of, plugin_field
+from frameworkctl.config import ModelOptions, Options, ServerOptions
+from frameworkctl.errors import ConfigError
+from frameworkctl.interfaces import OptionSpec
+from frameworkctl.suggestions import did_you_mean
+
 from .model_list import named_models, refuse_unknown
+from .option_fields import Field, convert, fields_of, plugin_field
 from .sources import from_environment, read_file, with_dashes
 
 ABOUT = """\
@@ -40,14 +41,20 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build(
-    fields: Iterable[Field], prog: str = "frameworkctl serve", about: str = ABOUT,
+    fields: Iterable[Field],
+    prog: str = "frameworkctl serve",
+    about: str = ABOUT,
     parents: Sequence[argparse.ArgumentParser] = (),
-) -> argparse.ArgumentParser:  # fmt: skip
+) -> argparse.ArgumentParser:
     """A parser whose help is made from the option tree, and from ``parents`` with a command's own options."""
     parser = _Parser(
-        prog=prog, allow_abbrev=False, argument_default=argparse.SUPPRESS,
-        formatter_class=argparse.RawTextHelpFormatter, description=about, parents=list(parents),
-    )  # fmt: skip
+        prog=prog,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.RawTextHelpFormatter,
+        description=about,
+        parents=list(parents),
+    )
     parser.add_argument("source", nargs="?", help="path, Hub id or bundled name of the model")
     parser.add_argument(
         "--model", action="append", metavar="NAME=PATH", help="a model under a name of its own; may be repeated"

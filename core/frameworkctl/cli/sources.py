@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
-from .fields import Field
+from frameworkctl.errors import ConfigError
+
+from .option_fields import Field
 
 ENV_PREFIX = "FRAMEWORKCTL_"
 

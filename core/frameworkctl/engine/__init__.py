@@ -1,1 +1,1 @@
-"""Engine processes: the client the server holds, the messages between them, the loop, and who looks after them."""
+"""Engine processes: messages and their framing, the nursery that forks them, and the loop of each."""

@@ -9,7 +9,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from ..interfaces.structured import GrammarCompiler, Matcher
+from frameworkctl.interfaces.generation.structured import GrammarCompiler, Matcher
+
 from .timed_masks import TimedMasks, start_thread
 
 log = logging.getLogger("frameworkctl.engine")

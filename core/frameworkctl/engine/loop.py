@@ -9,16 +9,17 @@ from array import array
 
 import msgspec
 
-from ..execution.pooling import PoolingRunner
-from ..execution.runner import Runner
-from ..interfaces.pooling import PoolTask
-from ..scheduling import prefix
-from ..scheduling.constrained import Constrained
-from ..scheduling.masks import held, step_masks
-from ..scheduling.plan import Masks
-from ..scheduling.scheduler import Scheduler, Step
-from ..scheduling.sequence import Sequence, Status
-from ..scheduling.stopping import Event
+from frameworkctl.execution.pooling.runner import PoolingRunner
+from frameworkctl.execution.runner import Runner
+from frameworkctl.interfaces.pooling import PoolTask
+from frameworkctl.scheduling.cache import prefix
+from frameworkctl.scheduling.constraints.masks import held, step_masks
+from frameworkctl.scheduling.constraints.states import Constrained
+from frameworkctl.scheduling.plan import Masks
+from frameworkctl.scheduling.scheduler import Scheduler, Step
+from frameworkctl.scheduling.sequence import Sequence, Status
+from frameworkctl.scheduling.stopping import Event
+
 from .framing import Channel
 from .grammars import Grammars
 from .messages import (
@@ -48,10 +49,17 @@ class EngineLoop:
     """Owns scheduler and runner. One step at a time; with ``overlap`` the next is planned while one runs."""
 
     def __init__(
-        self, channel: Channel[ToEngine], scheduler: Scheduler, runner: Runner | PoolingRunner, *,
-        max_model_len: int, vocab_size: int, grammars: Grammars, overlap: bool,
+        self,
+        channel: Channel[ToEngine],
+        scheduler: Scheduler,
+        runner: Runner | PoolingRunner,
+        *,
+        max_model_len: int,
+        vocab_size: int,
+        grammars: Grammars,
+        overlap: bool,
         read_whole: frozenset[PoolTask] = frozenset(),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.channel, self.scheduler, self.runner = channel, scheduler, runner
         self.max_model_len, self.vocab_size, self.overlap = max_model_len, vocab_size, overlap
         self.grammars = grammars
@@ -110,10 +118,20 @@ class EngineLoop:
             tokens.frombytes(message.tokens)
             self._next_id += 1
             seq = Sequence(
-                self._next_id, message.id, index, tokens, params, seed=message.seed + index,
-                limit=min(len(tokens) + max(1, params.max_tokens), self.max_model_len), arrival=arrival, groups=groups,
-                chain_root=root, priority=message.priority, input_open=message.open, embeds=message.embeds,
-            )  # fmt: skip
+                self._next_id,
+                message.id,
+                index,
+                tokens,
+                params,
+                seed=message.seed + index,
+                limit=min(len(tokens) + max(1, params.max_tokens), self.max_model_len),
+                arrival=arrival,
+                groups=groups,
+                chain_root=root,
+                priority=message.priority,
+                input_open=message.open,
+                embeds=message.embeds,
+            )
             alive[index] = seq
             if params.grammar is None:
                 self.scheduler.add(seq)
@@ -218,10 +236,18 @@ class EngineLoop:
             first = seq.output_len <= 1 and event.token is not None
             rows.append(
                 Row(
-                    seq.request, seq.index, event.token, event.logprobs, event.reason, event.stop_reason, event.error,
-                    max(0, seq.cached_tokens) if first else 0, event.scores, event.refused,
+                    seq.request,
+                    seq.index,
+                    event.token,
+                    event.logprobs,
+                    event.reason,
+                    event.stop_reason,
+                    event.error,
+                    max(0, seq.cached_tokens) if first else 0,
+                    event.scores,
+                    event.refused,
                 )
-            )  # fmt: skip
+            )
             if event.reason is not None:
                 self._gone(seq)
         self._told = self._load()
@@ -239,10 +265,17 @@ class EngineLoop:
     def _load(self) -> EngineLoad:
         load, cache, drafter = self.scheduler.load(), self.scheduler.cache, self.scheduler.drafter
         return EngineLoad(
-            load.running, load.waiting, load.free_pages, load.total_pages, self.scheduler.preemptions,
-            cache.query_tokens, cache.hit_tokens, self.scheduler.steps,
-            drafter.drafted if drafter else 0, drafter.accepted if drafter else 0,
-        )  # fmt: skip
+            load.running,
+            load.waiting,
+            load.free_pages,
+            load.total_pages,
+            self.scheduler.preemptions,
+            cache.query_tokens,
+            cache.hit_tokens,
+            self.scheduler.steps,
+            drafter.drafted if drafter else 0,
+            drafter.accepted if drafter else 0,
+        )
 
     def _report_idle(self) -> None:
         """Aborts change the load without a step; and what must hold when nobody runs is looked at here."""

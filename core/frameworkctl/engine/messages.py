@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from ..config import EngineConfig
-from ..interfaces.pooling import PoolParams
-from ..params import SamplingParams
-from ..plugins.records import LoadedPlugin
-from ..scheduling.plan import PromptScores as PromptScores  # it travels in these messages
+from frameworkctl.config import EngineConfig
+from frameworkctl.interfaces.pooling import PoolParams
+from frameworkctl.params import SamplingParams
+from frameworkctl.plugins.records import LoadedPlugin
+from frameworkctl.scheduling.plan import PromptScores as PromptScores  # it travels in these messages
 
 # -- server to engine
 

@@ -16,7 +16,8 @@ import socket
 import sys
 from types import FrameType
 
-from .. import logs
+from frameworkctl import logs
+
 from .framing import pack
 from .messages import Exited, Forked
 

@@ -6,12 +6,13 @@ import time
 from array import array
 from collections.abc import Iterable, Iterator
 
-from ..interfaces.pooling import PoolTask
-from ..params import SamplingParams
-from ..scheduling import prefix
-from ..scheduling.cache import CacheManager
-from ..scheduling.sequence import Sequence
-from ..scheduling.stopping import Event
+from frameworkctl.interfaces.pooling import PoolTask
+from frameworkctl.params import SamplingParams
+from frameworkctl.scheduling.cache import prefix
+from frameworkctl.scheduling.cache.manager import CacheManager
+from frameworkctl.scheduling.sequence import Sequence
+from frameworkctl.scheduling.stopping import Event
+
 from .messages import Pool, Pooled
 
 NOT_SAMPLED = SamplingParams(max_tokens=1)
@@ -28,9 +29,20 @@ def sequences(message: Pool, last_id: int, cache: CacheManager, read_whole: froz
         if message.seconds:
             pool = message.params.at(message.seconds[place])
         seq = Sequence(
-            last_id + place + 1, message.id, number, tokens, NOT_SAMPLED, seed=0, limit=length + 1, arrival=arrival,
-            groups=groups, chain_root=root, priority=message.priority, pool=pool, reads_all=reads_all,
-        )  # fmt: skip
+            last_id + place + 1,
+            message.id,
+            number,
+            tokens,
+            NOT_SAMPLED,
+            seed=0,
+            limit=length + 1,
+            arrival=arrival,
+            groups=groups,
+            chain_root=root,
+            priority=message.priority,
+            pool=pool,
+            reads_all=reads_all,
+        )
         seq.place = place
         yield seq
 

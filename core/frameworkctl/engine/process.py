@@ -12,17 +12,18 @@ from typing import Any, get_args
 
 import torch
 
-from ..errors import ConfigError
-from ..execution.backends import make_in_background
-from ..execution.build import Built, build, share_threads
-from ..execution.compilers import make_compiler
-from ..execution.speculation import make_drafter
-from ..interfaces.pooling import TOKEN_TASKS, PoolingInfo, PoolTask
-from ..interfaces.scheduling import Policy
-from ..plugins import PluginHost
-from ..plugins.importing import load_class
-from ..scheduling.cache import CacheManager
-from ..scheduling.scheduler import Limits, Scheduler
+from frameworkctl.errors import ConfigError
+from frameworkctl.execution.backends import make_in_background
+from frameworkctl.execution.build import Built, build, share_threads
+from frameworkctl.execution.compilers import make_compiler
+from frameworkctl.execution.speculation import make_drafter
+from frameworkctl.interfaces.generation.scheduling import Policy
+from frameworkctl.interfaces.pooling import TOKEN_TASKS, PoolingInfo, PoolTask
+from frameworkctl.plugins import PluginHost
+from frameworkctl.plugins.importing import load_class
+from frameworkctl.scheduling.cache.manager import CacheManager
+from frameworkctl.scheduling.scheduler import Limits, Scheduler
+
 from .framing import Channel
 from .grammars import Grammars
 from .loop import EngineLoop
@@ -67,24 +68,35 @@ def _start(start: Start, channel: Channel[ToEngine]) -> EngineLoop:
     scheduler = _scheduler(start, host, built)
     overlap = config.options.async_scheduling
     loop = EngineLoop(
-        channel, scheduler, built.runner, max_model_len=config.max_model_len, vocab_size=config.vocab_size,
+        channel,
+        scheduler,
+        built.runner,
+        max_model_len=config.max_model_len,
+        vocab_size=config.vocab_size,
         grammars=grammars,
         overlap=(built.asynchronous if overlap is None else overlap) and scheduler.drafter is None,
         read_whole=_read_whole(host, config.pooling),
-    )  # fmt: skip
+    )
     gc.collect()
     gc.freeze()  # what was built stays; do not look through it again and again
     page_tokens = max((g.block_size for g in built.layout.groups), default=0)
     channel.send(
         Ready(
             EngineInfo(
-                pid=os.getpid(), dtype=built.dtype, device=built.device, backend=built.backend, threads=threads,
-                pages=built.pages - 1, page_tokens=page_tokens, cache_bytes=built.pages * built.layout.bytes_per_page,
-                cache_tokens=built.cache_tokens, parameters=built.parameters,
+                pid=os.getpid(),
+                dtype=built.dtype,
+                device=built.device,
+                backend=built.backend,
+                threads=threads,
+                pages=built.pages - 1,
+                page_tokens=page_tokens,
+                cache_bytes=built.pages * built.layout.bytes_per_page,
+                cache_tokens=built.cache_tokens,
+                parameters=built.parameters,
                 asynchronous=loop.overlap,
             )
         )
-    )  # fmt: skip
+    )
     return loop
 
 
@@ -97,9 +109,13 @@ def _scheduler(start: Start, host: PluginHost, built: Built) -> Scheduler:
         prefix_caching=options.enable_prefix_caching,
     )
     limits = Limits(
-        options.max_num_seqs, options.max_num_batched_tokens, options.long_prefill_token_threshold, options.watermark,
-        built.long_after, start.config.pooling is not None and start.config.pooling.whole,
-    )  # fmt: skip
+        options.max_num_seqs,
+        options.max_num_batched_tokens,
+        options.long_prefill_token_threshold,
+        options.watermark,
+        built.long_after,
+        start.config.pooling is not None and start.config.pooling.whole,
+    )
     policy = make_policy(host, options.scheduling_policy, start.config.plugin_options)
     return Scheduler(cache, policy, limits, make_drafter(host, start.config, built.layout, built.long_after))
 

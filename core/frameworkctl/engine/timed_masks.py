@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..interfaces.structured import GrammarCompiler, Matcher
+from frameworkctl.interfaces.generation.structured import GrammarCompiler, Matcher
 
 SECONDS = 1.0  # that the masks of one step may take, and then the mask of one matcher by itself
 SECONDS_EACH = 0.02  # more for each matcher of a step

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from frameworkctl_kernels.protocol import Backend, BackendSpec, BackendUnavailable
 
-from ..errors import ConfigError
-from ..plugins import PluginHost
-from ..plugins.importing import load_class
+from frameworkctl.errors import ConfigError
+from frameworkctl.plugins import PluginHost
+from frameworkctl.plugins.importing import load_class
 
 log = logging.getLogger("frameworkctl.engine")
 

@@ -11,9 +11,10 @@ from frameworkctl_kernels.protocol import GroupView, StepShape
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..interfaces.engine import Batch
-from ..scheduling.groups import TOKEN_KINDS, Group
-from ..scheduling.plan import NewSequence, StepPlan
+from frameworkctl.interfaces.engine import Batch
+from frameworkctl.scheduling.cache.groups import TOKEN_KINDS, Group
+from frameworkctl.scheduling.plan import NewSequence, StepPlan
+
 from .buffers import Mirror
 
 
@@ -162,14 +163,23 @@ class PersistentBatch:
             self._long_tokens.host[:total] = self._long[which]
             long = self._long_tokens.push(total)
         shape = StepShape(
-            tokens=total, seqs=size, rows=len(sampled), max_query=int(lens.max(initial=0)),
-            decode_only=bool((lens == 1).all()), query_lens=lens, seq_lens=self._seq_lens.host[:size],
-        )  # fmt: skip
+            tokens=total,
+            seqs=size,
+            rows=len(sampled),
+            max_query=int(lens.max(initial=0)),
+            decode_only=bool((lens == 1).all()),
+            query_lens=lens,
+            seq_lens=self._seq_lens.host[:size],
+        )
         batch = Batch(
-            shape=shape, input_ids=self._input_ids[:total], positions=self._positions.push(total),
-            query_start=self._query_start.push(size + 1), logits_index=self._logits_index.push(len(sampled)),
-            groups=views, long=long,
-        )  # fmt: skip
+            shape=shape,
+            input_ids=self._input_ids[:total],
+            positions=self._positions.push(total),
+            query_start=self._query_start.push(size + 1),
+            logits_index=self._logits_index.push(len(sampled)),
+            groups=views,
+            long=long,
+        )
         computed += lens
         return batch, sampled
 
@@ -198,10 +208,15 @@ class PersistentBatch:
             np.add(pages * np.int64(group.block_size), positions % group.block_size, out=self._slots[g].host[:total])
         device_table = table.push(size)
         return GroupView(
-            kind=group.kind, block_size=group.block_size, window=group.window,
-            pages=int(self._pages[g, :size].max(initial=0)), seq_lens=self._seq_lens.push(size),
-            block_table=device_table, slot_mapping=self._slots[g].push(total), state_slot=device_table[:, 0] if
-            group.kind == "state" else None, )  # fmt: skip
+            kind=group.kind,
+            block_size=group.block_size,
+            window=group.window,
+            pages=int(self._pages[g, :size].max(initial=0)),
+            seq_lens=self._seq_lens.push(size),
+            block_table=device_table,
+            slot_mapping=self._slots[g].push(total),
+            state_slot=device_table[:, 0] if group.kind == "state" else None,
+        )
 
     def write_sampled(self, rows: NDArray[np.int64], tokens: Tensor) -> None:
         """Each row's new token goes behind its known ones, on the device."""

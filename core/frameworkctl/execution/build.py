@@ -12,31 +12,35 @@ import msgspec
 import torch
 from frameworkctl_kernels.protocol import Backend
 
-from ..config import EngineConfig
-from ..errors import ConfigError
-from ..interfaces.engine import Model, ModelContext, World
-from ..interfaces.logits import ProcessorContext
-from ..interfaces.model import ModelSpec
-from ..interfaces.quantization import block_to_expand
-from ..plugins import PluginHost
-from ..plugins.importing import load_class
-from ..scheduling.groups import LayerNeed, PoolLayout, plan_layout
+from frameworkctl.config import EngineConfig
+from frameworkctl.errors import ConfigError
+from frameworkctl.execution.pooling.heads import Heads
+from frameworkctl.execution.pooling.making import check_head, make_poolers
+from frameworkctl.execution.pooling.runner import PoolingRunner
+from frameworkctl.execution.sampling.logits_processors import ProcessorSet
+from frameworkctl.execution.weights.fp8 import expanded, read_scales
+from frameworkctl.execution.weights.loading import Counted, Progress, iterate_weights, weight_files
+from frameworkctl.interfaces.engine import Model, ModelContext, World
+from frameworkctl.interfaces.generation.logits import ProcessorContext
+from frameworkctl.interfaces.model import ModelSpec
+from frameworkctl.interfaces.quantization import block_to_expand
+from frameworkctl.plugins import PluginHost
+from frameworkctl.plugins.importing import load_class
+from frameworkctl.scheduling.cache.groups import LayerNeed, PoolLayout, plan_layout
+
 from . import memory
 from .backends import Backends, Later
-from .fp8 import expanded, read_scales
-from .heads import Heads
-from .logits_processors import ProcessorSet
-from .making_poolers import check_head, make_poolers
-from .pooling import PoolingRunner
 from .runner import Runner
-from .weights import Counted, Progress, iterate_weights, weight_files
 
 log = logging.getLogger("frameworkctl.engine")
 
 _DTYPES = {
-    "float32": torch.float32, "float": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16,
+    "float32": torch.float32,
+    "float": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
     "half": torch.float16,
-}  # fmt: skip
+}
 
 
 class Built(msgspec.Struct):
@@ -102,9 +106,12 @@ def load_model(
         raise ConfigError(f"no plugin registered the architecture {name!r}")
     # A first start does not wait for a compiler, unless what is asked for cannot be had without.
     backends = Backends(
-        host, given.options.backend, device, deterministic=given.options.deterministic,
+        host,
+        given.options.backend,
+        device,
+        deterministic=given.options.deterministic,
         later=None if given.options.quantization is not None else later,
-    )  # fmt: skip
+    )
     dtype = choose_dtype(given.options.dtype, given.checkpoint_dtype, backends.chosen)
     config = json.loads((Path(given.folder) / "config.json").read_text(encoding="utf-8"))
     spec = host.registry.models[name].spec
@@ -152,9 +159,13 @@ def build(
     layout = plan_layout(needs, options.block_size)
     chunk = min(options.max_num_batched_tokens, given.max_model_len)
     pages = memory.count_pages(
-        layout, max_model_len=given.max_model_len, chunk=chunk, kv_bytes=options.kv_cache_memory_bytes,
-        pages=options.num_gpu_blocks_override, engines=given.engines,
-    )  # fmt: skip
+        layout,
+        max_model_len=given.max_model_len,
+        chunk=chunk,
+        kv_bytes=options.kv_cache_memory_bytes,
+        pages=options.num_gpu_blocks_override,
+        engines=given.engines,
+    )
     pool = memory.allocate(layout, pages, ctx.device)
     _bind(model, layout, pool)
     runner = _runner(given, host, model, layout, pool, backends.used)
@@ -178,9 +189,10 @@ def _runner(
 ) -> Runner | PoolingRunner:
     options, device = given.options, model.ctx.device
     sizes = {
-        "max_seqs": options.max_num_seqs, "max_tokens": options.max_num_batched_tokens,
+        "max_seqs": options.max_num_seqs,
+        "max_tokens": options.max_num_batched_tokens,
         "max_len": given.max_model_len + 1,
-    }  # fmt: skip
+    }
     if given.pooling is not None:
         poolers = make_poolers(host, given.pooling)
         heads = Heads(model, given.pooling, Path(given.folder))

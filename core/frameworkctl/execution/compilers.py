@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..config import EngineConfig
-from ..errors import ConfigError
-from ..interfaces.structured import GrammarCompiler, GrammarContext
-from ..plugins import PluginHost
-from ..plugins.importing import load_class
+from frameworkctl.config import EngineConfig
+from frameworkctl.errors import ConfigError
+from frameworkctl.interfaces.generation.structured import GrammarCompiler, GrammarContext
+from frameworkctl.plugins import PluginHost
+from frameworkctl.plugins.importing import load_class
 
 
 def make_compiler(host: PluginHost, config: EngineConfig, threads: int) -> GrammarCompiler:
@@ -23,8 +23,11 @@ def make_compiler(host: PluginHost, config: EngineConfig, threads: int) -> Gramm
         raise ConfigError(f"--structured-output: there is no {config.options.structured_output!r}")
     made: GrammarCompiler = load_class(registered.spec.implementation)(
         GrammarContext(
-            tokenizer=Path(config.tokenizer).read_text(encoding="utf-8"), vocab_size=config.vocab_size,
-            eos_token_ids=config.eos_token_ids, threads=threads, options=config.plugin_options,
+            tokenizer=Path(config.tokenizer).read_text(encoding="utf-8"),
+            vocab_size=config.vocab_size,
+            eos_token_ids=config.eos_token_ids,
+            threads=threads,
+            options=config.plugin_options,
         )
-    )  # fmt: skip
+    )
     return made

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
-from ..scheduling.groups import PoolLayout
-from ..scheduling.plan import StepPlan
+from frameworkctl.errors import ConfigError
+from frameworkctl.scheduling.cache.groups import PoolLayout
+from frameworkctl.scheduling.plan import StepPlan
 
 log = logging.getLogger("frameworkctl.engine")
 

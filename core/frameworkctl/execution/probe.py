@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from ..errors import ConfigError
-from ..plugins import PluginHost, discover, select
-from ..plugins.discovery import BACKENDS
+from frameworkctl.errors import ConfigError
+from frameworkctl.plugins import PluginHost, discover, select
+from frameworkctl.plugins.discovery import BACKENDS
+
 from .backends import Backends
 from .build import choose_device
 from .memory import available_memory
@@ -72,9 +73,13 @@ def _backend(words: list[str]) -> dict[str, Any]:
     others = {s.name: s.priority if device.type in s.devices else None for s in specs if s.name != chosen.name}
     priority = next((s.priority for s in specs if s.name == chosen.name), 0)
     return {
-        "device": str(device), "backend": chosen.name, "priority": priority, "others": others, "fast_types": fast,
+        "device": str(device),
+        "backend": chosen.name,
+        "priority": priority,
+        "others": others,
+        "fast_types": fast,
         "unavailable": backends.unavailable,
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

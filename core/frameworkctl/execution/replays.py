@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from frameworkctl_kernels.protocol import Backend, Replay
 from torch import Tensor
 
-from ..interfaces.engine import Batch, Model
+from frameworkctl.interfaces.engine import Batch, Model
 
 AFTER = 4  # steps of a shape before it is recorded: most shapes are passed through once, as sequences come and go
 MOST = 128  # recordings

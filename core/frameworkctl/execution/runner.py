@@ -8,19 +8,20 @@ from frameworkctl_kernels.protocol import Backend
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..interfaces.engine import Model
-from ..scheduling.groups import PoolLayout
-from ..scheduling.plan import Masks, Sampled, StepPlan
+from frameworkctl.execution.embeds.reader import read_embeds
+from frameworkctl.execution.embeds.rows import EmbedRows
+from frameworkctl.execution.sampling.logits_processors import ProcessorSet
+from frameworkctl.execution.sampling.masks import apply_masks
+from frameworkctl.execution.sampling.prompt_scores import PromptScorer
+from frameworkctl.execution.sampling.rows import SamplingRows
+from frameworkctl.execution.sampling.sampler import Sampler, collect
+from frameworkctl.interfaces.engine import Model
+from frameworkctl.scheduling.cache.groups import PoolLayout
+from frameworkctl.scheduling.plan import Masks, Sampled, StepPlan
+
 from .batch import PersistentBatch
-from .embed_rows import EmbedRows
-from .logits_processors import ProcessorSet
-from .masking import apply_masks
 from .memory import clear_new_pages
-from .prompt_embeds import read_embeds
-from .prompt_scores import PromptScorer
 from .replays import Replays
-from .sampler import Sampler, collect
-from .sampling_rows import SamplingRows
 from .speculation import accepted
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from ..config import EngineConfig
-from ..errors import ConfigError
-from ..interfaces.speculation import Speculator
-from ..plugins import PluginHost
-from ..plugins.importing import load_class
-from ..scheduling.drafts import Drafter
-from ..scheduling.groups import PoolLayout
-from ..scheduling.plan import StepPlan
+from frameworkctl.config import EngineConfig
+from frameworkctl.errors import ConfigError
+from frameworkctl.interfaces.generation.speculation import Speculator
+from frameworkctl.plugins import PluginHost
+from frameworkctl.plugins.importing import load_class
+from frameworkctl.scheduling.cache.groups import PoolLayout
+from frameworkctl.scheduling.plan import StepPlan
+from frameworkctl.scheduling.speculation.drafts import Drafter
 
 FLAG = "--speculative-config"
 

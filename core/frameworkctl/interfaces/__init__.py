@@ -2,43 +2,14 @@
 
 from __future__ import annotations
 
-from .. import __version__ as VERSION
-from ..errors import ConfigError, EngineError, RequestError, bad
-from ..limits import LENGTHS, Limit
-from ..params import SamplingParams
-from .commands import CommandSpec, OptionSpec
-from .decoding import decode_body, decode_json
-from .endpoint import (
-    Call,
-    Endpoint,
-    EngineScope,
-    FinishReason,
-    Formatter,
-    GenerateItem,
-    Output,
-    OutputFilter,
-    Payload,
-    Prompt,
-    PromptEmbeds,
-    PromptLogprob,
-    Reply,
-    Route,
-    SampledLogprobs,
-    Search,
-    ServerEvent,
-    Session,
-    Socket,
-    SocketClosed,
-    TokenLogprob,
-    Usage,
-    Work,
+from frameworkctl.errors import ConfigError, EngineError, RequestError, bad
+from frameworkctl.interfaces.generation.logits import (
+    LogitsProcessor,
+    LogitsProcessorSpec,
+    ProcessorContext,
+    RowProcessor,
 )
-from .guard import Guard, TextStream
-from .logits import LogitsProcessor, LogitsProcessorSpec, ProcessorContext, RowProcessor
-from .markers import API_VERSION, Register, hookimpl
-from .model import Checkpoint, CheckpointSpec, ModelInfo, ModelSpec
-from .observation import EngineEvent, RequestFinished, RequestReceived
-from .parsers import (
+from frameworkctl.interfaces.generation.parsers import (
     CallArguments,
     CallBegin,
     CallFormat,
@@ -52,11 +23,9 @@ from .parsers import (
     ToolParser,
     ToolParserSpec,
 )
-from .pooling import PoolerSpec, PoolFormatter, PoolingInfo, PoolItem, PoolOutput, PoolParams, PoolTask
-from .scheduling import Load, Policy, PolicySpec, RequestView
-from .served_model import ServedModel, Tokenizer, TruncationSide
-from .speculation import Speculator, SpeculatorSpec
-from .structured import (
+from frameworkctl.interfaces.generation.scheduling import Load, Policy, PolicySpec, RequestView
+from frameworkctl.interfaces.generation.speculation import Speculator, SpeculatorSpec
+from frameworkctl.interfaces.generation.structured import (
     Constraint,
     ConstraintError,
     GrammarCompiler,
@@ -66,6 +35,45 @@ from .structured import (
     SchemaPart,
     StructuredOutputSpec,
 )
+from frameworkctl.interfaces.requests.decoding import decode_json
+from frameworkctl.interfaces.requests.filters import Guard, TextStream
+from frameworkctl.interfaces.requests.outputs import (
+    FinishReason,
+    Output,
+    Payload,
+    PromptLogprob,
+    Reply,
+    SampledLogprobs,
+    ServerEvent,
+    TokenLogprob,
+    Usage,
+)
+from frameworkctl.interfaces.requests.prompts import Prompt, PromptEmbeds
+from frameworkctl.limits import LENGTHS, Limit
+from frameworkctl.params import SamplingParams
+from frameworkctl.version import VERSION
+
+from .commands import CommandSpec, OptionSpec
+from .endpoint import (
+    Call,
+    Endpoint,
+    EngineScope,
+    Formatter,
+    GenerateItem,
+    OutputFilter,
+    Route,
+    Search,
+    Session,
+    Socket,
+    SocketClosed,
+    Work,
+    decode_body,
+)
+from .markers import API_VERSION, Register, hookimpl
+from .model import Checkpoint, CheckpointSpec, ModelInfo, ModelSpec
+from .observation import EngineEvent, RequestFinished, RequestReceived
+from .pooling import PoolerSpec, PoolFormatter, PoolingInfo, PoolItem, PoolOutput, PoolParams, PoolTask
+from .served_model import ServedModel, Tokenizer, TruncationSide
 
 __all__ = [
     "API_VERSION",

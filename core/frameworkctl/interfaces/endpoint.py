@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
-from ..params import SamplingParams
-from .guard import NO_GUARD, Guard
+from frameworkctl.errors import RequestError
+from frameworkctl.interfaces.requests.decoding import decode_json
+from frameworkctl.interfaces.requests.filters import NO_GUARD, Guard
+from frameworkctl.interfaces.requests.outputs import Output, Payload, Reply, Usage
+from frameworkctl.interfaces.requests.prompts import Prompt
+from frameworkctl.params import SamplingParams
+
 from .markers import API_VERSION
 from .pooling import PoolFormatter, PoolItem, PoolOutput
 from .served_model import ServedModel
@@ -54,25 +59,6 @@ class Call(msgspec.Struct, kw_only=True):
     guard: Guard = NO_GUARD
 
 
-class PromptEmbeds(msgspec.Struct, frozen=True):
-    """Rows that stand in a prompt in place of tokens' embeddings, in the model's type: at ``spans`` (start, count)."""
-
-    rows: bytes
-    digest: str
-    spans: tuple[tuple[int, int], ...]
-
-
-class Prompt(msgspec.Struct, frozen=True):
-    """Token ids to compute, and the text they were made from where there was one.
-
-    Where ``embeds`` stand, an id means nothing.
-    """
-
-    token_ids: Sequence[int]
-    text: str | None = None
-    embeds: PromptEmbeds | None = None
-
-
 class Search(Protocol):
     """Another way to continue a prompt than to sample token by token, such as beam search.
 
@@ -112,86 +98,6 @@ class Work(msgspec.Struct, kw_only=True):
     pool: list[PoolItem] = []
     stream: bool = False
     stream_interval: int = 1
-
-
-class TokenLogprob(msgspec.Struct, frozen=True):
-    """A token and the logarithm of its probability; ``text`` is what it stands for at its place in the output."""
-
-    token_id: int
-    text: str
-    logprob: float
-
-
-class SampledLogprobs(msgspec.Struct, frozen=True):
-    """Logprobs at one output position: of the sampled token, and of the most likely ones, best first."""
-
-    sampled: TokenLogprob
-    top: tuple[TokenLogprob, ...]
-
-
-class PromptLogprob(msgspec.Struct, frozen=True):
-    """Logprob and rank (1: the most likely) of a prompt token after those before it, and the most likely ones there."""
-
-    token: TokenLogprob
-    rank: int
-    top: tuple[TokenLogprob, ...]
-
-
-FinishReason = Literal["stop", "length", "abort", "error"]
-
-
-class Output(msgspec.Struct, kw_only=True):
-    """What is new of one sequence since its last output; of a whole sequence in ``Formatter.final``.
-
-    ``item`` is the index in ``Work.items``, ``index`` which of its n sequences. ``stop_reason`` is the stop string or
-    stop token id that ended it; null for an end-of-sequence token and for other reasons. ``prompt_logprobs`` come with
-    a sequence's first output: an entry per prompt token but the first, which nothing comes before.
-    """
-
-    item: int
-    index: int
-    text: str
-    token_ids: list[int]
-    logprobs: list[SampledLogprobs] | None = None
-    finish_reason: FinishReason | None = None
-    stop_reason: int | str | None = None
-    prompt_logprobs: list[PromptLogprob] | None = None
-
-
-class Usage(msgspec.Struct):
-    """Tokens counted by core for one call, over all items and sequences."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-
-    @property
-    def total_tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
-
-
-class ServerEvent(msgspec.Struct, frozen=True):
-    """A server-sent event with a name (``event:``) of its own."""
-
-    name: str
-    data: Any
-
-
-Payload = msgspec.Struct | Mapping[str, Any] | bytes | ServerEvent  # what a stream is made of; core encodes and frames
-
-
-class Reply(msgspec.Struct, kw_only=True):
-    """An answer. ``body`` is sent as JSON unless it is bytes, the payloads of ``stream`` as server-sent events.
-
-    ``done`` is a last event after the stream (``[DONE]`` for OpenAI's older families; None for none).
-    """
-
-    body: Any = None
-    status: int = 200
-    headers: dict[str, str] = msgspec.field(default_factory=dict)
-    media_type: str = "application/json"
-    stream: AsyncIterator[Payload] | None = None
-    done: bytes | None = b"[DONE]"
 
 
 class Formatter(ABC):
@@ -314,8 +220,6 @@ class Endpoint:
         """The body as the route's Struct (lax: ``"5"`` is 5). Runs on the event loop (a large body: in a worker
         thread); raises RequestError.
         """
-        from .decoding import decode_body
-
         return decode_body(call)
 
     def renders_fast(self, request: Any) -> bool:
@@ -348,3 +252,27 @@ class Endpoint:
     async def connect(self, call: Call, socket: Socket, engine: EngineScope) -> None:
         """Serve a WebSocket (a route with ``websocket=True``) until it returns; the connection is then closed."""
         raise NotImplementedError(f"endpoint {self.family!r} has no connect()")
+
+
+def decode_body(call: Call) -> Any:
+    """The call's body as its route's Struct; None for a route without one.
+
+    Raises:
+        RequestError: not JSON, not of the Struct's shape (``param`` is the path of the field), nested too deeply, or
+            with a field that is longer than ``limits.LENGTHS`` allows.
+    """
+    if call.route.request is None:
+        return None
+    encoding = call.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise RequestError(
+            f"Bodies with content-encoding {encoding!r:.80} are not read: send the JSON as it is.",
+            status=415,
+            code="unsupported_content_encoding",
+        )
+    content_type = call.headers.get("content-type", "application/json").split(";", 1)[0].strip().lower()
+    if content_type != "application/json":
+        raise RequestError(
+            f"Unsupported content type {content_type!r:.80}: send application/json.", code="unsupported_media_type"
+        )
+    return decode_json(call.body, call.route.request)

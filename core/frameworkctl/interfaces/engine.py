@@ -12,7 +12,8 @@ from frameworkctl_kernels.protocol import Backend, GroupView, Packed, StepShape
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .logits import LogitsProcessor, ProcessorContext, RowProcessor
+from frameworkctl.interfaces.generation.logits import LogitsProcessor, ProcessorContext, RowProcessor
+
 from .markers import API_VERSION
 from .pooling import PoolingInfo, PoolParams
 

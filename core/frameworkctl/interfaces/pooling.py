@@ -11,7 +11,8 @@ import msgspec
 from .markers import API_VERSION
 
 if TYPE_CHECKING:
-    from .endpoint import Prompt, Reply, Usage
+    from frameworkctl.interfaces.requests.outputs import Reply, Usage
+    from frameworkctl.interfaces.requests.prompts import Prompt
 
 PoolTask = Literal["embed", "classify", "token_embed", "token_classify"]
 TOKEN_TASKS: frozenset[PoolTask] = frozenset({"token_embed", "token_classify"})  # a vector per token

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ConfigError
+from frameworkctl.errors import ConfigError
+
 from .model import ModelSpec
 
 Block = tuple[int, int]  # rows and columns that share a scale

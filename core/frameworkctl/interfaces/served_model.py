@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from ..params import SamplingParams
+from frameworkctl.interfaces.generation.parsers import ReasoningParserSpec, ToolParserSpec
+from frameworkctl.params import SamplingParams
+
 from .model import ModelInfo
-from .parsers import ReasoningParserSpec, ToolParserSpec
 
 if TYPE_CHECKING:
-    from .endpoint import Prompt
+    from frameworkctl.interfaces.requests.prompts import Prompt
 
 TruncationSide = Literal["left", "right"]
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from frameworkctl.layers.attention.bidirectional import BidirectionalAttention
+from frameworkctl.layers.attention.latent import LatentAttention
+from frameworkctl.layers.attention.paged import Attention
+from frameworkctl.layers.attention.rope_types import rope_frequencies, yarn_mscale
+from frameworkctl.layers.attention.rotary import RotaryTable
+
 from .activation import XIELU, Activation, GatedActivation
-from .attention import Attention
-from .bidirectional import BidirectionalAttention
 from .embedding import Head, VocabEmbedding
-from .latent import LatentAttention
 from .linear import ColumnLinear, GateUpLinear, QKVLinear, ReplicatedLinear, RowLinear
 from .mamba import MambaMixer
 from .mlp import GatedMLP
 from .moe import Experts, top_k_softmax
 from .norm import LayerNorm, RMSNorm
-from .rope_types import rope_frequencies, yarn_mscale
-from .rotary import RotaryTable
 
 __all__ = [
     "XIELU",

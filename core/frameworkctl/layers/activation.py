@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..interfaces.engine import ModelContext
+from frameworkctl.interfaces.engine import ModelContext
+
 from .direct import DirectModule
 
 KINDS = {

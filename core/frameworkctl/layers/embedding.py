@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from frameworkctl_kernels.protocol import Packed
 from torch import Tensor, nn
 
-from ..interfaces.engine import Batch, ModelContext
+from frameworkctl.interfaces.engine import Batch, ModelContext
+
 from .score import Score
 
 

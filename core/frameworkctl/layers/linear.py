@@ -10,7 +10,8 @@ import torch
 from frameworkctl_kernels.protocol import Packed
 from torch import Tensor
 
-from ..interfaces.engine import ModelContext
+from frameworkctl.interfaces.engine import ModelContext
+
 from .direct import DirectModule
 
 

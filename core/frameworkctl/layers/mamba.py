@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..interfaces.engine import Batch, CacheLayer, ModelContext
+from frameworkctl.interfaces.engine import Batch, CacheLayer, ModelContext
+
 from .linear import ColumnLinear, GateUpLinear, RowLinear
 from .norm import RMSNorm
 
@@ -90,8 +91,16 @@ class MambaMixer(nn.Module):
             parts = [norm(part) for norm, part in zip(self.norms, parts, strict=True)]
         dt, b, c = parts
         y = self.scan_ops.selective_scan(
-            u, self.dt_projection(dt), b, c, z, self.scan_state, self.group,
-            a=self.decay, d=self.skip, dt_bias=self.dt_bias,
-        )  # fmt: skip
+            u,
+            self.dt_projection(dt),
+            b,
+            c,
+            z,
+            self.scan_state,
+            self.group,
+            a=self.decay,
+            d=self.skip,
+            dt_bias=self.dt_bias,
+        )
         out: Tensor = self.output(y)
         return out

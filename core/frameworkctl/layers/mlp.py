@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..interfaces.engine import ModelContext
+from frameworkctl.interfaces.engine import ModelContext
+
 from .activation import GatedActivation
 from .direct import DirectModule
 from .linear import GateUpLinear, RowLinear

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..interfaces.engine import ModelContext
+from frameworkctl.interfaces.engine import ModelContext
+
 from .activation import activation_kind
 
 

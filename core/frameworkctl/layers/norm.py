@@ -8,7 +8,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..interfaces.engine import ModelContext
+from frameworkctl.interfaces.engine import ModelContext
+
 from .direct import DirectModule
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..interfaces.engine import ModelContext, PoolingInfo
-
-if TYPE_CHECKING:
-    from .embedding import VocabEmbedding
+from frameworkctl.interfaces.engine import ModelContext, PoolingInfo
 
 NAME = "score"  # what checkpoints call it
+
+
+class Embedding(Protocol):
+    """A token embedding: ``weight [ids, hidden]``."""
+
+    weight: Tensor
 
 
 class Score(nn.Module):
@@ -25,7 +28,7 @@ class Score(nn.Module):
     """
 
     def __init__(
-        self, ctx: ModelContext, pooling: PoolingInfo, name: str, embedding: VocabEmbedding, *, tied: bool, bias: bool
+        self, ctx: ModelContext, pooling: PoolingInfo, name: str, embedding: Embedding, *, tied: bool, bias: bool
     ) -> None:
         super().__init__()
         self.device, self.labels = ctx.device, len(pooling.labels)

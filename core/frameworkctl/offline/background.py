@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from ..config import Options
-from ..engine.supervisor import NurseryProcess
-from ..plugins import PluginHost
-from ..server.service import Service
-from ..server.startup import started
+from frameworkctl.config import Options
+from frameworkctl.plugins import PluginHost
+from frameworkctl.server.calls.service import Service
+from frameworkctl.server.engines.supervisor import NurseryProcess
+from frameworkctl.server.startup import started
 
 log = logging.getLogger("frameworkctl.offline")
 T = TypeVar("T")

@@ -10,13 +10,14 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ConfigError, RequestError
-from ..interfaces.endpoint import Call, Endpoint, Output, Route, Usage, Work
-from ..interfaces.pooling import PoolFormatter
-from ..server.pooling import answer
-from ..server.scope import CallScope
-from ..server.service import Service
-from ..server.stages import plugin_error
+from frameworkctl.errors import ConfigError, RequestError
+from frameworkctl.interfaces.endpoint import Call, Endpoint, Route, Work
+from frameworkctl.interfaces.pooling import PoolFormatter
+from frameworkctl.interfaces.requests.outputs import Output, Usage
+from frameworkctl.server.calls.pooling import answer
+from frameworkctl.server.calls.scope import CallScope
+from frameworkctl.server.calls.service import Service
+from frameworkctl.server.calls.stages import plugin_error
 
 
 class Calls:
@@ -57,9 +58,17 @@ class Calls:
         """Errors that are no answers become one, and nothing of the call goes on behind it."""
         endpoint, route = self._route(path)
         call = Call(
-            endpoint=endpoint, route=route, method="POST", path=path, path_params={}, query={}, headers={},
-            body=msgspec.json.encode(body), request_id=uuid.uuid4().hex, received=time.monotonic(),
-        )  # fmt: skip
+            endpoint=endpoint,
+            route=route,
+            method="POST",
+            path=path,
+            path_params={},
+            query={},
+            headers={},
+            body=msgspec.json.encode(body),
+            request_id=uuid.uuid4().hex,
+            received=time.monotonic(),
+        )
         scope = CallScope(call, self.service)
         try:
             yield scope, call

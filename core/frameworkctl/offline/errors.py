@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ConfigError, RequestError
+from frameworkctl.errors import ConfigError, RequestError
 
 
 class InvalidRequest(RequestError, ValueError):

@@ -9,15 +9,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ..engine.supervisor import NurseryProcess
-from ..errors import ConfigError, RequestError
-from .background import Background
-from .calls import Calls
-from .errors import InvalidOption, as_value_error
-from .options import load_plugins, make_options
-from .outputs import RequestOutput, request_output
-from .pooling import CLASSIFY, EMBEDDINGS, POOLING, Pooling, rows, vector
-from .pooling_outputs import (
+from frameworkctl.errors import ConfigError, RequestError
+from frameworkctl.offline.pooling.methods import CLASSIFY, EMBEDDINGS, POOLING, Pooling, rows, vector
+from frameworkctl.offline.pooling.outputs import (
     ClassificationOutput,
     ClassificationRequestOutput,
     EmbeddingOutput,
@@ -27,7 +21,14 @@ from .pooling_outputs import (
     ScoringOutput,
     ScoringRequestOutput,
 )
-from .pooling_params import PoolingParams
+from frameworkctl.offline.pooling.params import PoolingParams
+from frameworkctl.server.engines.supervisor import NurseryProcess
+
+from .background import Background
+from .calls import Calls
+from .errors import InvalidOption, as_value_error
+from .options import load_plugins, make_options
+from .outputs import RequestOutput, request_output
 from .progress import Progress
 from .prompts import conversations, prompt_fields, prompt_list
 from .sampling import SamplingParams
@@ -80,9 +81,13 @@ class LLM:
     # -- generation
 
     def generate(
-        self, prompts: Any, sampling_params: Params = None, *, use_tqdm: bool = True,
+        self,
+        prompts: Any,
+        sampling_params: Params = None,
+        *,
+        use_tqdm: bool = True,
         priority: Sequence[int] | None = None,
-    ) -> list[RequestOutput]:  # fmt: skip
+    ) -> list[RequestOutput]:
         """Continue prompts; results are in their order.
 
         ``prompts``: a text, token ids, a dict (``{"prompt": ...}``, ``{"prompt_token_ids": ...}``,
@@ -96,10 +101,17 @@ class LLM:
         return self._guarded(lambda: self._generate(prompt_list(prompts), sampling_params, use_tqdm, priority))
 
     def chat(
-        self, messages: Sequence[Any], sampling_params: Params = None, *, use_tqdm: bool = True,
-        chat_template: str | None = None, add_generation_prompt: bool = True, continue_final_message: bool = False,
-        tools: Sequence[Mapping[str, Any]] | None = None, chat_template_kwargs: Mapping[str, Any] | None = None,
-    ) -> list[RequestOutput]:  # fmt: skip
+        self,
+        messages: Sequence[Any],
+        sampling_params: Params = None,
+        *,
+        use_tqdm: bool = True,
+        chat_template: str | None = None,
+        add_generation_prompt: bool = True,
+        continue_final_message: bool = False,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+    ) -> list[RequestOutput]:
         """Answer a conversation (a list of messages) or several. Texts are as the model gives them, calls of tools too.
 
         Raises:
@@ -142,7 +154,7 @@ class LLM:
 
     def embed(
         self, prompts: Any, *, use_tqdm: bool = True, pooling_params: Pools = None
-    ) -> list[EmbeddingRequestOutput]:  # fmt: skip
+    ) -> list[EmbeddingRequestOutput]:
         """Texts as vectors, in their order. ``pooling_params``: for all, or a list with one for each.
 
         ``prompts``: a text, token ids, a dict (``{"prompt": ...}``, ``{"prompt_token_ids": ...}``, each maybe with a
@@ -152,23 +164,27 @@ class LLM:
             ValueError: a prompt or parameter that cannot be served, or what the model can do if not this.
         """
         extra = {"encoding_format": "base64"}
-        return self._guarded(lambda: [
-            EmbeddingRequestOutput(self._id(), EmbeddingOutput(vector(p, "embedding").tolist()), p.token_ids)
-            for p in self._pooling.texts(EMBEDDINGS, prompt_list(prompts), pooling_params, extra, use_tqdm)
-        ])  # fmt: skip
+        return self._guarded(
+            lambda: [
+                EmbeddingRequestOutput(self._id(), EmbeddingOutput(vector(p, "embedding").tolist()), p.token_ids)
+                for p in self._pooling.texts(EMBEDDINGS, prompt_list(prompts), pooling_params, extra, use_tqdm)
+            ]
+        )
 
     def classify(
         self, prompts: Any, *, use_tqdm: bool = True, pooling_params: Pools = None
-    ) -> list[ClassificationRequestOutput]:  # fmt: skip
+    ) -> list[ClassificationRequestOutput]:
         """How likely each of the model's labels is for a text. Arguments and errors as of ``embed``."""
-        return self._guarded(lambda: [
-            ClassificationRequestOutput(self._id(), ClassificationOutput(p.entry["probs"]), p.token_ids)
-            for p in self._pooling.texts(CLASSIFY, prompt_list(prompts), pooling_params, {}, use_tqdm)
-        ])  # fmt: skip
+        return self._guarded(
+            lambda: [
+                ClassificationRequestOutput(self._id(), ClassificationOutput(p.entry["probs"]), p.token_ids)
+                for p in self._pooling.texts(CLASSIFY, prompt_list(prompts), pooling_params, {}, use_tqdm)
+            ]
+        )
 
     def score(
         self, text_1: Any, text_2: Any, /, *, use_tqdm: bool = True, pooling_params: PoolingParams | None = None
-    ) -> list[ScoringRequestOutput]:  # fmt: skip
+    ) -> list[ScoringRequestOutput]:
         """How well texts go together: one with one, one with each of many, or as many with as many.
 
         By a classifier with one label, by the cosine of embeddings, or by MaxSim, whichever the model is for.
@@ -176,23 +192,27 @@ class LLM:
         Raises:
             ValueError: a text or parameter that cannot be served, or what the model can do if not this.
         """
-        return self._guarded(lambda: [
-            ScoringRequestOutput(self._id(), ScoringOutput(p.entry["score"]), p.token_ids)
-            for p in self._pooling.pairs(text_1, text_2, pooling_params, use_tqdm)
-        ])  # fmt: skip
+        return self._guarded(
+            lambda: [
+                ScoringRequestOutput(self._id(), ScoringOutput(p.entry["score"]), p.token_ids)
+                for p in self._pooling.pairs(text_1, text_2, pooling_params, use_tqdm)
+            ]
+        )
 
     def encode(
         self, prompts: Any, pooling_params: Pools = None, *, use_tqdm: bool = True, pooling_task: str | None = None
-    ) -> list[PoolingRequestOutput]:  # fmt: skip
+    ) -> list[PoolingRequestOutput]:
         """What a task gives, as arrays: ``embed``, ``classify``, or either for each token (``token_embed``, ...).
 
         Without a task it is the model's own. Arguments and errors as of ``embed``.
         """
         extra: dict[str, Any] = {"encoding_format": "base64", "task": pooling_task}
-        return self._guarded(lambda: [
-            PoolingRequestOutput(self._id(), PoolingOutput(rows(p, "data")), p.token_ids)
-            for p in self._pooling.texts(POOLING, prompt_list(prompts), pooling_params, extra, use_tqdm)
-        ])  # fmt: skip
+        return self._guarded(
+            lambda: [
+                PoolingRequestOutput(self._id(), PoolingOutput(rows(p, "data")), p.token_ids)
+                for p in self._pooling.texts(POOLING, prompt_list(prompts), pooling_params, extra, use_tqdm)
+            ]
+        )
 
     # -- life
 

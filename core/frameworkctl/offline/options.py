@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from ..config import ModelOptions, NamedModel, Options, ServerOptions
-from ..errors import ConfigError
-from ..plugins import PluginHost, discover, select
-from ..plugins.selection import split
-from ..suggestions import did_you_mean
+from frameworkctl.config import ModelOptions, NamedModel, Options, ServerOptions
+from frameworkctl.errors import ConfigError
+from frameworkctl.plugins import PluginHost, discover, select
+from frameworkctl.plugins.selection import split
+from frameworkctl.suggestions import did_you_mean
 
 SERVER_SIDE = ("log_level", "unknown_fields")  # of the server's options, those that mean something here
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..interfaces.endpoint import GenerateItem, Output, PromptLogprob, SampledLogprobs, TokenLogprob
+from frameworkctl.interfaces.endpoint import GenerateItem
+from frameworkctl.interfaces.requests.outputs import Output, PromptLogprob, SampledLogprobs, TokenLogprob
 
 
 @dataclass

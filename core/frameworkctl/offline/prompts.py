@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import bad
+from frameworkctl.errors import bad
 
 _FORMS = ("prompt", "prompt_token_ids", "prompt_embeds")
 _BESIDE = {"cache_salt"}  # what a dict may say besides the prompt

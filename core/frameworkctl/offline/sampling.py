@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from .. import params
-from ..errors import RequestError, bad
+from frameworkctl import params
+from frameworkctl.errors import RequestError, bad
+
 from .errors import as_value_error
 
 _UNBOUNDED = 2**31 - 1  # vocabulary and context of no model in particular
@@ -66,9 +67,17 @@ class SamplingParams(msgspec.Struct, kw_only=True):
     def _checked(self) -> dict[str, Any]:
         """Numbers in the wire form, types checked."""
         names = (
-            "n", "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty",
-            "repetition_penalty", "seed", "min_tokens",
-        )  # fmt: skip
+            "n",
+            "temperature",
+            "top_p",
+            "top_k",
+            "min_p",
+            "presence_penalty",
+            "frequency_penalty",
+            "repetition_penalty",
+            "seed",
+            "min_tokens",
+        )
         hints = {f.name: f.type for f in msgspec.structs.fields(SamplingParams)}
         values = {}
         for field in msgspec.structs.fields(SamplingParams):

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ..errors import ConfigError
-from ..interfaces.model import FALLBACK, Checkpoint, ModelInfo, ModelSpec
-from ..interfaces.quantization import block_to_expand
+from frameworkctl.errors import ConfigError
+from frameworkctl.interfaces.model import FALLBACK, Checkpoint, ModelInfo, ModelSpec
+from frameworkctl.interfaces.quantization import block_to_expand
+
 from .conversions import Renamed, bases_of
 from .discovery import MODELS
 from .host import PluginHost

@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from ..interfaces.model import Checkpoint
+from frameworkctl.interfaces.model import Checkpoint
 
 Kind = Literal["generate", "embed", "classify", "token_classify"]
 
 SUFFIXES: tuple[tuple[str, Kind], ...] = (  # the first that fits
-    ("ForCausalLM", "generate"), ("ForConditionalGeneration", "generate"), ("ChatModel", "generate"),
-    ("LMHeadModel", "generate"), ("ForTextEncoding", "embed"), ("EmbeddingModel", "embed"),
-    ("ForTokenClassification", "token_classify"), ("ForSequenceClassification", "classify"),
-    ("ForAudioClassification", "classify"), ("ForImageClassification", "classify"),
-    ("ForVideoClassification", "classify"), ("ClassificationModel", "classify"), ("ForRewardModeling", "embed"),
-    ("RewardModel", "embed"), ("Model", "embed"),
-)  # fmt: skip
+    ("ForCausalLM", "generate"),
+    ("ForConditionalGeneration", "generate"),
+    ("ChatModel", "generate"),
+    ("LMHeadModel", "generate"),
+    ("ForTextEncoding", "embed"),
+    ("EmbeddingModel", "embed"),
+    ("ForTokenClassification", "token_classify"),
+    ("ForSequenceClassification", "classify"),
+    ("ForAudioClassification", "classify"),
+    ("ForImageClassification", "classify"),
+    ("ForVideoClassification", "classify"),
+    ("ClassificationModel", "classify"),
+    ("ForRewardModeling", "embed"),
+    ("RewardModel", "embed"),
+    ("Model", "embed"),
+)
 BASES = ("ForCausalLM", "Model")  # classes that the others are made of by another head
 
 

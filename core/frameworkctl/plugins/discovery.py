@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import importlib_metadata
 import msgspec
 
-from .. import __version__
+from frameworkctl.version import VERSION
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -144,8 +144,8 @@ def _version_problem(dist: importlib_metadata.Distribution) -> str | None:
             continue
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
-        if not requirement.specifier.contains(__version__, prereleases=True):
-            return f"needs {DISTRIBUTION}{requirement.specifier}, this is {__version__}"
+        if not requirement.specifier.contains(VERSION, prereleases=True):
+            return f"needs {DISTRIBUTION}{requirement.specifier}, this is {VERSION}"
     return None
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import importlib_metadata
 import pluggy
 
-from .. import hookspecs
-from ..errors import ConfigError
-from ..interfaces.markers import PROJECT, hookimpl
+from frameworkctl import hookspecs
+from frameworkctl.errors import ConfigError
+from frameworkctl.interfaces.markers import PROJECT, hookimpl
+
 from . import tracing
 from .discovery import CHECKPOINTS, ENDPOINTS, PLUGINS, Candidate
 from .importing import import_object, source_of
@@ -70,9 +71,15 @@ class PluginHost:
         host = cls()
         for plugin in plugins:
             record = PluginRecord(
-                plugin.group, plugin.names, plugin.value, plugin.distribution, _installed(plugin.distribution),
-                builtin=plugin.builtin, state="available", named=True,
-            )  # fmt: skip
+                plugin.group,
+                plugin.names,
+                plugin.value,
+                plugin.distribution,
+                _installed(plugin.distribution),
+                builtin=plugin.builtin,
+                state="available",
+                named=True,
+            )
             host.records.append(record)
             host._load(record)
             if (record.file, record.version, record.sha256) != (plugin.file, plugin.version, plugin.sha256):
@@ -191,9 +198,15 @@ class PluginHost:
 
 def _record(candidate: Candidate, *, named: bool, on: bool) -> PluginRecord:
     record = PluginRecord(
-        candidate.group, candidate.names, candidate.value, candidate.distribution, candidate.version,
-        builtin=candidate.builtin, state="available" if on else "off", named=named,
-    )  # fmt: skip
+        candidate.group,
+        candidate.names,
+        candidate.value,
+        candidate.distribution,
+        candidate.version,
+        builtin=candidate.builtin,
+        state="available" if on else "off",
+        named=named,
+    )
     if candidate.problem and on:
         record.state, record.error = "unavailable", candidate.problem
     elif candidate.missing_extra:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import ConfigError
+from frameworkctl.errors import ConfigError
 
 
 def import_object(value: str) -> Any:

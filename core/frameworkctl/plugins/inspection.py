@@ -7,7 +7,8 @@ import inspect
 from types import ModuleType
 from typing import Any
 
-from ..interfaces.markers import PROJECT
+from frameworkctl.interfaces.markers import PROJECT
+
 from .registry import RegistrationError
 
 UNWRAPPED = ("register_", "filter_output", "request_received", "request_finished", "engine_")  # called plugin by plugin

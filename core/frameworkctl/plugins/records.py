@@ -59,4 +59,4 @@ class PluginRecord(msgspec.Struct):
     def loaded(self) -> LoadedPlugin:
         return LoadedPlugin(
             self.group, self.names, self.value, self.distribution, self.version, self.file, self.sha256, self.builtin
-        )  # fmt: skip
+        )

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..config import ModelOptions, ServerOptions
-from ..interfaces.markers import API_VERSION
+from frameworkctl.config import ModelOptions, ServerOptions
+from frameworkctl.interfaces.markers import API_VERSION
 
 if TYPE_CHECKING:
     from frameworkctl_kernels.protocol import BackendSpec
 
-    from ..interfaces import (
+    from frameworkctl.interfaces import (
         CheckpointSpec,
         CommandSpec,
         Endpoint,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         StructuredOutputSpec,
         ToolParserSpec,
     )
+
     from .records import PluginRecord
 
 SpecT = TypeVar("SpecT")

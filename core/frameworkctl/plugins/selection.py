@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import ConfigError
-from ..suggestions import did_you_mean
+from frameworkctl.errors import ConfigError
+from frameworkctl.suggestions import did_you_mean
+
 from .discovery import BACKENDS, CHECKPOINTS, ENDPOINTS, MODELS, PLUGINS, Candidate, normalize
 
 ESSENTIAL = frozenset({(ENDPOINTS, "service"), (PLUGINS, "commands"), (PLUGINS, "policies"), (PLUGINS, "poolers")})

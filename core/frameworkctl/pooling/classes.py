@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import ConfigError
-from ..interfaces.pooling import Activation
+from frameworkctl.errors import ConfigError
+from frameworkctl.interfaces.pooling import Activation
 
 DEFAULT_LABELS = 2  # config.json leaves this number out, and then their names too
 TORCH_CLASSES = "torch.nn.modules."

@@ -10,14 +10,16 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ConfigError
-from ..interfaces.model import Checkpoint
+from frameworkctl.errors import ConfigError
+from frameworkctl.interfaces.model import Checkpoint
 
 log = logging.getLogger("frameworkctl.server")
 
 MODES = {  # key of older files -> pooler
-    "pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean", "pooling_mode_lasttoken": "last",
-}  # fmt: skip
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_lasttoken": "last",
+}
 NAMES = {"cls": "cls", "mean": "mean", "lasttoken": "last", "last": "last"}  # of ``pooling_mode`` in newer ones
 SENTENCE_CONFIGS = tuple(
     f"sentence_{name}_config.json"

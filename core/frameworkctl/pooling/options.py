@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..errors import ConfigError
-from ..interfaces.pooling import PoolTask
-from ..suggestions import did_you_mean
+from frameworkctl.errors import ConfigError
+from frameworkctl.interfaces.pooling import PoolTask
+from frameworkctl.suggestions import did_you_mean
 
 Runner = Literal["auto", "generate", "pooling"]
 Convert = Literal["auto", "none", "embed", "classify"]

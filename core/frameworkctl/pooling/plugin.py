@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..interfaces import PoolerSpec, PoolTask, Register, hookimpl
+from frameworkctl.interfaces import PoolerSpec, PoolTask, Register, hookimpl
 
 TEXTS: frozenset[PoolTask] = frozenset({"embed", "classify"})
 TOKENS: frozenset[PoolTask] = frozenset({"token_embed", "token_classify"})
@@ -17,5 +17,5 @@ def register_poolers(register: Register[PoolerSpec]) -> None:
         ("all", "All", TOKENS, True),
         ("step", "Step", TOKENS, True),
     ):
-        implementation = f"frameworkctl.execution.poolers:{class_}"
+        implementation = f"frameworkctl.execution.pooling.poolers:{class_}"
         register(PoolerSpec(name=name, implementation=implementation, tasks=tasks, needs_all=needs_all))

@@ -7,10 +7,11 @@ from typing import Any, get_args
 
 import msgspec
 
-from ..errors import ConfigError
-from ..interfaces.model import Checkpoint, ModelInfo
-from ..interfaces.pooling import TOKEN_TASKS, PoolerSpec, PoolingInfo, PoolTask
-from ..plugins.conversions import kind_of
+from frameworkctl.errors import ConfigError
+from frameworkctl.interfaces.model import Checkpoint, ModelInfo
+from frameworkctl.interfaces.pooling import TOKEN_TASKS, PoolerSpec, PoolingInfo, PoolTask
+from frameworkctl.plugins.conversions import kind_of
+
 from .classes import activation_of, labels_of, tokens_as_classes
 from .files import SentenceFiles, read_files
 from .options import FLAG, Convert, PoolerConfig, Runner, pooler_config
@@ -20,10 +21,15 @@ CLASSES: frozenset[PoolTask] = frozenset({"classify", "token_classify"})
 
 
 def resolve(
-    info: ModelInfo, checkpoint: Checkpoint, *, runner: Runner = "auto", convert: Convert = "auto",
-    given: Mapping[str, Any] | None = None, token_id: Callable[[str], int | None] = lambda token: None,
+    info: ModelInfo,
+    checkpoint: Checkpoint,
+    *,
+    runner: Runner = "auto",
+    convert: Convert = "auto",
+    given: Mapping[str, Any] | None = None,
+    token_id: Callable[[str], int | None] = lambda token: None,
     poolers: Mapping[str, PoolerSpec] | None = None,
-) -> ModelInfo:  # fmt: skip
+) -> ModelInfo:
     """What is served: ``info`` of a class as a generator, or with all of its ``pooling`` filled in.
 
     ``given`` is ``--pooler-config``; ``poolers`` are those that are registered (None: not looked at).
@@ -70,8 +76,9 @@ def _of_class(
         raise ConfigError(f"--convert none: {architecture} does not pool as it is; --convert embed or classify")
     how = convert if convert != "auto" else {"generate": "embed"}.get(kind or "", kind)
     made: dict[str | None, frozenset[PoolTask]] = {
-        "classify": CLASSES, "token_classify": frozenset({"token_classify"}),
-    }  # fmt: skip
+        "classify": CLASSES,
+        "token_classify": frozenset({"token_classify"}),
+    }
     tasks = made.get(how, frozenset({"embed", "token_embed"}))
     return PoolingInfo(size=info.hidden_size, task=_first(tasks)), tasks
 
@@ -83,9 +90,11 @@ def _first(tasks: frozenset[PoolTask]) -> PoolTask:
 
 
 def _with_classes(
-    pooling: PoolingInfo, tasks: frozenset[PoolTask], config: Mapping[str, Any],
+    pooling: PoolingInfo,
+    tasks: frozenset[PoolTask],
+    config: Mapping[str, Any],
     token_id: Callable[[str], int | None],
-) -> PoolingInfo:  # fmt: skip
+) -> PoolingInfo:
     if not tasks & CLASSES:
         return pooling
     ids, method, own = tokens_as_classes(config, token_id)
@@ -93,9 +102,13 @@ def _with_classes(
     separator = bool(config.get("use_sep_token", not ids)) and pooling.pairs == "separator"
     activation = activation_of(config, len(labels)) if pooling.activation == "identity" else pooling.activation
     return msgspec.structs.replace(
-        pooling, labels=labels, activation=activation, classifier_from_token=ids, classifier_method=method,
+        pooling,
+        labels=labels,
+        activation=activation,
+        classifier_from_token=ids,
+        classifier_method=method,
         pairs="separator" if separator else "joined",
-    )  # fmt: skip
+    )
 
 
 def _with_files(pooling: PoolingInfo, files: SentenceFiles, config: Mapping[str, Any], hidden_size: int) -> PoolingInfo:

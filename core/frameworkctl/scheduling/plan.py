@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..interfaces.pooling import PoolParams
-from ..params import SamplingParams
+from frameworkctl.interfaces.pooling import PoolParams
+from frameworkctl.params import SamplingParams
 
 if TYPE_CHECKING:
     import numpy as np

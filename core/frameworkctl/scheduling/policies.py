@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..interfaces import Policy, PolicySpec, Register, RequestView, hookimpl
+from frameworkctl.interfaces import Policy, PolicySpec, Register, RequestView, hookimpl
 
 
 class FirstComeFirstServed(Policy):

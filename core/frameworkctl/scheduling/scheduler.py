@@ -12,14 +12,16 @@ from contextlib import closing
 
 import msgspec
 
-from ..interfaces.scheduling import Load, Policy, RequestView
-from .cache import CacheManager, Hit
-from .drafts import Drafter
-from .guard import PolicyGuard
-from .limits import Limits as Limits
-from .limits import Step as Step
-from .plan import MorePages, MoreTokens, NewSequence, Sampled, Scheduled, StepPlan
+from frameworkctl.interfaces.generation.scheduling import Load, Policy, RequestView
+from frameworkctl.scheduling.cache.manager import CacheManager, Hit
+from frameworkctl.scheduling.speculation.drafts import Drafter
+
+from .checked_policy import PolicyGuard
+from .plan import MorePages, MoreTokens, Sampled, Scheduled, StepPlan
 from .sequence import Sequence, Status
+from .step import Limits as Limits
+from .step import Step as Step
+from .step import announced
 from .stopping import Event, append_tokens, stop_reason
 from .waiting import WaitingQueue
 
@@ -241,12 +243,7 @@ class Scheduler:
             sample = seq.computed >= seq.known and not seq.input_open
             sent.append((seq, seq.known_to_runner, seq.sent[:]))
             if not seq.known_to_runner:
-                new.append(
-                    NewSequence(
-                        seq.id, seq.tokens.tobytes(), seq.prompt_len, seq.computed - count, [t[:] for t in seq.tables],
-                        seq.params, seq.seed, seq.kept, seq.embeds, seq.pool,
-                    )
-                )  # fmt: skip
+                new.append(announced(seq, seq.computed - count))
                 seq.known_to_runner = True
             elif any(len(t) > n for t, n in zip(seq.tables, seq.sent, strict=True)):
                 pages.append(MorePages(seq.id, [t[n:] for t, n in zip(seq.tables, seq.sent, strict=True)]))

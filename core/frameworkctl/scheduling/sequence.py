@@ -6,10 +6,10 @@ import hashlib
 from array import array
 from enum import IntEnum
 
-from ..interfaces.pooling import PoolParams
-from ..interfaces.scheduling import RequestView
-from ..params import SamplingParams
-from .constrained import Constrained
+from frameworkctl.interfaces.generation.scheduling import RequestView
+from frameworkctl.interfaces.pooling import PoolParams
+from frameworkctl.params import SamplingParams
+from frameworkctl.scheduling.constraints.states import Constrained
 
 
 class Status(IntEnum):
@@ -28,12 +28,42 @@ class Sequence:
     """
 
     __slots__ = (
-        "arrival", "awaited", "cached_tokens", "chain", "chain_root", "committed", "computed", "constrained",
-        "cross_digest", "cross_tokens", "drafts", "embeds", "epoch", "id", "index", "input_open", "kept",
-        "known_to_runner", "limit", "long", "params", "pending", "place", "pool", "priority",
-        "prompt_len", "published", "reads_all", "request", "seed", "sent", "status", "tables", "tokens",
+        "arrival",
+        "awaited",
+        "cached_tokens",
+        "chain",
+        "chain_root",
+        "committed",
+        "computed",
+        "constrained",
+        "cross_digest",
+        "cross_tokens",
+        "drafts",
+        "embeds",
+        "epoch",
+        "id",
+        "index",
+        "input_open",
+        "kept",
+        "known_to_runner",
+        "limit",
+        "long",
+        "params",
+        "pending",
+        "place",
+        "pool",
+        "priority",
+        "prompt_len",
+        "published",
+        "reads_all",
+        "request",
+        "seed",
+        "sent",
+        "status",
+        "tables",
+        "tokens",
         "turn",
-    )  # fmt: skip
+    )
 
     def __init__(
         self,
@@ -123,7 +153,13 @@ class Sequence:
 
     def view(self) -> RequestView:
         return RequestView(
-            id=self.id, arrival=self.arrival, priority=self.priority, prompt_tokens=self.prompt_len,
-            output_tokens=self.output_len + self.pending, computed_tokens=self.computed, preemptions=self.epoch,
-            waiting_input=self.idle, turn=self.turn or 0,
-        )  # fmt: skip
+            id=self.id,
+            arrival=self.arrival,
+            priority=self.priority,
+            prompt_tokens=self.prompt_len,
+            output_tokens=self.output_len + self.pending,
+            computed_tokens=self.computed,
+            preemptions=self.epoch,
+            waiting_input=self.idle,
+            turn=self.turn or 0,
+        )

@@ -6,7 +6,7 @@ import heapq
 import time
 from collections.abc import Generator
 
-from .guard import PolicyGuard
+from .checked_policy import PolicyGuard
 from .sequence import Sequence, Status
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..engine.messages import EngineInfo
-from ..interfaces.pooling import TOKEN_TASKS
-from .served_model import LocalModel
+from frameworkctl.engine.messages import EngineInfo
+from frameworkctl.interfaces.pooling import TOKEN_TASKS
+from frameworkctl.server.models.local_model import LocalModel
 
 
 def banner(model: LocalModel, info: EngineInfo) -> str:

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from typing import Any
 
-from ..plugins import PluginHost, tracing
+from frameworkctl.plugins import PluginHost, tracing
 
 log = logging.getLogger("frameworkctl.plugins")
 

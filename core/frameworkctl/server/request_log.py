@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ..interfaces import RequestFinished, hookimpl
+from frameworkctl.interfaces import RequestFinished, hookimpl
 
 log = logging.getLogger("frameworkctl.requests")
 

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from ..config import Options, ServerOptions
-from ..engine.supervisor import NurseryProcess
-from ..errors import ConfigError
-from ..plugins import PluginHost
-from .app import build_app
+from frameworkctl.config import Options, ServerOptions
+from frameworkctl.errors import ConfigError
+from frameworkctl.plugins import PluginHost
+from frameworkctl.server.calls.service import Service
+from frameworkctl.server.engines.supervisor import NurseryProcess
+from frameworkctl.server.http.app import build_app
+
 from .banner import banner
-from .service import Service
 from .startup import started
 
 log = logging.getLogger("frameworkctl.server")
@@ -57,10 +58,17 @@ async def serve(options: Options, host: PluginHost, nursery: NurseryProcess, beg
     try:
         async with started(options, host, nursery) as service:
             config = uvicorn.Config(
-                build_app(service), http="httptools", ws="websockets-sansio", lifespan="off", log_config=None,
-                access_log=False, timeout_graceful_shutdown=int(LAST_WORDS), server_header=False, backlog=BACKLOG,
+                build_app(service),
+                http="httptools",
+                ws="websockets-sansio",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=int(LAST_WORDS),
+                server_header=False,
+                backlog=BACKLOG,
                 timeout_keep_alive=IDLE,
-            )  # fmt: skip
+            )
             return await _run(HttpServer(config), service, sock, begun)
     finally:
         sock.close()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ..config import Options
-from ..engine.supervisor import NurseryProcess, Supervisor
-from ..plugins import PluginHost
-from .loading import engine_config, load_backends, load_model, models_to_serve
+from frameworkctl.config import Options
+from frameworkctl.plugins import PluginHost
+from frameworkctl.server.calls.service import Service
+from frameworkctl.server.engines.supervisor import NurseryProcess, Supervisor
+from frameworkctl.server.models.loading import engine_config, load_backends, load_model, models_to_serve
+from frameworkctl.server.models.request_templates import template_workers
+
 from .observers import Observers
-from .request_templates import template_workers
-from .service import Service
 
 
 @asynccontextmanager

@@ -9,11 +9,13 @@ from typing import Any
 
 from llguidance import LLMatcher, LLParserLimits
 
-from ..interfaces import Constraint, ConstraintError, PreparedGrammar
-from . import lark, schemas, structural_tags
-from .loosening import Loosening
+from frameworkctl.interfaces import Constraint, ConstraintError, PreparedGrammar
+from frameworkctl.structured.json_schema.loosening import Loosening
+from frameworkctl.structured.json_schema.walking import joined
+
+from . import lark, structural_tags
+from .json_schema import preparation as schemas
 from .patterns import check_repeats
-from .walking import joined
 from .wording import in_words
 
 MAX_TEXT = 256 * 1024  # characters of a grammar

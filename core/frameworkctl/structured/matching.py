@@ -9,7 +9,8 @@ import numpy as np
 from llguidance import LLExecutor, LLMatcher, LLTokenizer
 from numpy.typing import NDArray
 
-from ..interfaces import GrammarCompiler, GrammarContext, Matcher
+from frameworkctl.interfaces import GrammarCompiler, GrammarContext, Matcher
+
 from . import lark
 from .grammars import LIMITS
 from .wording import in_words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..interfaces import Constraint, PreparedGrammar, Register, StructuredOutputSpec, hookimpl
+from frameworkctl.interfaces import Constraint, PreparedGrammar, Register, StructuredOutputSpec, hookimpl
 
 
 def prepare(constraint: Constraint) -> PreparedGrammar:

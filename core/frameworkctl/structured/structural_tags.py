@@ -9,16 +9,25 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from . import lark, schemas
+from . import lark
+from .json_schema import preparation as schemas
 
 # Free text is what the model likes to say: half a character too, but no special token (which begins with FF there).
 HEADER = '%llguidance {"no_forcing": true, "allow_invalid_utf8": true}'
 TEXT = r"/(?s-u:[\x00-\xfe])*/"
 MAX_DEPTH = 80
 FORMATS = (
-    "const_string", "json_schema", "any_text", "regex", "grammar", "sequence", "or", "tag", "triggered_tags",
+    "const_string",
+    "json_schema",
+    "any_text",
+    "regex",
+    "grammar",
+    "sequence",
+    "or",
+    "tag",
+    "triggered_tags",
     "tags_with_separator",
-)  # fmt: skip
+)
 
 
 def write(value: Any, hold: Callable[[Any], Any]) -> str:
@@ -43,11 +52,13 @@ def write(value: Any, hold: Callable[[Any], Any]) -> str:
 def _of_older_form(tag: dict[str, Any]) -> dict[str, Any]:
     tags = [
         {
-            "type": "tag", "begin": _text(s, "begin", "structures"), "end": _text(s, "end", "structures"),
+            "type": "tag",
+            "begin": _text(s, "begin", "structures"),
+            "end": _text(s, "end", "structures"),
             "content": {"type": "json_schema", "json_schema": _get(s, "schema", (dict, bool, str), "structures")},
         }
         for s in _get(tag, "structures", list, "the tag")
-    ]  # fmt: skip
+    ]
     return {"type": "triggered_tags", "triggers": _get(tag, "triggers", list, "the tag"), "tags": tags}
 
 

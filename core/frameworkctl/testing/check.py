@@ -14,16 +14,17 @@ import msgspec
 import torch
 from safetensors import safe_open
 
-from ..errors import ConfigError
-from ..execution.weights import weight_files
-from ..frontend.checkpoint import read_checkpoint
-from ..frontend.hub import locate
-from ..interfaces.engine import CacheLayer
-from ..interfaces.model import FALLBACK
-from ..interfaces.pooling import PoolParams
-from ..params import SamplingParams
-from ..plugins import PluginHost, discover, select
-from ..plugins.architectures import choose
+from frameworkctl.checkpoints.hub import locate
+from frameworkctl.checkpoints.json_files import read_checkpoint
+from frameworkctl.errors import ConfigError
+from frameworkctl.execution.weights.loading import weight_files
+from frameworkctl.interfaces.engine import CacheLayer
+from frameworkctl.interfaces.model import FALLBACK
+from frameworkctl.interfaces.pooling import PoolParams
+from frameworkctl.params import SamplingParams
+from frameworkctl.plugins import PluginHost, discover, select
+from frameworkctl.plugins.architectures import choose
+
 from .inprocess import InProcessEngine
 
 PROMPT, TOKENS = 24, 16
@@ -96,20 +97,32 @@ def check(request: Request) -> Report:
     folder = locate(request.model, {name: r.spec for name, r in host.registry.checkpoints.items()})
     choice = choose(host, read_checkpoint(folder), request.model_impl)
     engine = InProcessEngine(
-        folder, model_impl=request.model_impl, plugins=request.plugins, max_model_len=PROMPT + TOKENS, max_num_seqs=1,
-        dtype=request.dtype, device=request.device,
-    )  # fmt: skip
+        folder,
+        model_impl=request.model_impl,
+        plugins=request.plugins,
+        max_model_len=PROMPT + TOKENS,
+        max_num_seqs=1,
+        dtype=request.dtype,
+        device=request.device,
+    )
     vocab = choice.info.vocab_size
     prompt = [(7 + 7919 * i) % vocab for i in range(min(PROMPT, engine.max_model_len - 1))]
     compare = _states(engine, prompt) if engine.pooling is not None else _logits(engine, prompt)
     layers = engine.runner.model.cache_layers()
     report = Report(
-        ok=False, architecture=choice.info.architecture,
+        ok=False,
+        architecture=choice.info.architecture,
         implementation="native" if choice.native else f"through the fallback {choice.name.removeprefix(FALLBACK)}",
-        plugin=choice.registered.plugin.origin, tasks=sorted(engine.info.tasks), dtype=engine.built.dtype,
-        stored_dtype=choice.info.dtype, device=engine.built.device, backend=engine.built.backend,
-        parameters=_parameters(folder), max_model_len=choice.info.max_model_len, cache=_cache(layers),
-    )  # fmt: skip
+        plugin=choice.registered.plugin.origin,
+        tasks=sorted(engine.info.tasks),
+        dtype=engine.built.dtype,
+        stored_dtype=choice.info.dtype,
+        device=engine.built.device,
+        backend=engine.built.backend,
+        parameters=_parameters(folder),
+        max_model_len=choice.info.max_model_len,
+        cache=_cache(layers),
+    )
     del engine
     report.comparison = compare(folder)
     report.ok = report.comparison.agrees

@@ -13,29 +13,42 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..config import EngineConfig, EngineOptions
-from ..execution.build import Built, build
-from ..execution.compilers import make_compiler
-from ..execution.speculation import make_drafter
-from ..frontend.checkpoint import read_checkpoint
-from ..interfaces.engine import World
-from ..interfaces.pooling import TOKEN_TASKS, PoolParams
-from ..interfaces.scheduling import Policy
-from ..interfaces.structured import GrammarCompiler
-from ..params import SamplingParams
-from ..plugins import PluginHost, discover, select
-from ..plugins.architectures import choose
-from ..plugins.discovery import BACKENDS, PLUGINS
-from ..pooling.options import Convert, Runner
-from ..pooling.resolution import resolve
-from ..scheduling import prefix
-from ..scheduling.cache import CacheManager
-from ..scheduling.constrained import Constrained
-from ..scheduling.masks import held, step_masks
-from ..scheduling.policies import FirstComeFirstServed
-from ..scheduling.scheduler import Limits, Scheduler, Step
-from ..scheduling.sequence import Sequence, Status
-from ..scheduling.stopping import Event
+from frameworkctl.checkpoints.json_files import read_checkpoint
+from frameworkctl.config import EngineConfig, EngineOptions
+from frameworkctl.execution.build import Built, build
+from frameworkctl.execution.compilers import make_compiler
+from frameworkctl.execution.speculation import make_drafter
+from frameworkctl.interfaces.engine import World
+from frameworkctl.interfaces.generation.scheduling import Policy
+from frameworkctl.interfaces.generation.structured import GrammarCompiler
+from frameworkctl.interfaces.pooling import TOKEN_TASKS, PoolParams
+from frameworkctl.params import SamplingParams
+from frameworkctl.plugins import PluginHost, discover, select
+from frameworkctl.plugins.architectures import choose
+from frameworkctl.plugins.discovery import BACKENDS, PLUGINS
+from frameworkctl.pooling.options import Convert, Runner
+from frameworkctl.pooling.resolution import resolve
+from frameworkctl.scheduling.cache import prefix
+from frameworkctl.scheduling.cache.manager import CacheManager
+from frameworkctl.scheduling.constraints.masks import held, step_masks
+from frameworkctl.scheduling.constraints.states import Constrained
+from frameworkctl.scheduling.policies import FirstComeFirstServed
+from frameworkctl.scheduling.scheduler import Limits, Scheduler, Step
+from frameworkctl.scheduling.sequence import Sequence, Status
+from frameworkctl.scheduling.stopping import Event
+
+
+def _loaded(plugins: Seq[str], *, speculates: bool) -> PluginHost:
+    """Return a host with the plugins that an engine needs, and with those named."""
+    host = PluginHost.from_selection(select(discover(), plugins))
+    if plugins:
+        host.load_eager()
+    for name in host.names(BACKENDS):
+        host.load_named(BACKENDS, name)
+    host.load_named(PLUGINS, "poolers")
+    if speculates:
+        host.load_named(PLUGINS, "ngram")
+    return host
 
 
 class InProcessEngine:
@@ -64,16 +77,9 @@ class InProcessEngine:
         **options: Any,
     ) -> None:
         self.options = EngineOptions(**{"dtype": "float32", "max_num_seqs": 16, **options})
-        self.host = PluginHost.from_selection(select(discover(), plugins))
-        if plugins:
-            self.host.load_eager()
+        self.host = _loaded(plugins, speculates=bool(self.options.speculative_config))
         checkpoint = read_checkpoint(Path(folder))
         choice = choose(self.host, checkpoint, model_impl)
-        for name in self.host.names(BACKENDS):
-            self.host.load_named(BACKENDS, name)
-        self.host.load_named(PLUGINS, "poolers")
-        if self.options.speculative_config:
-            self.host.load_named(PLUGINS, "ngram")
         poolers = {name: r.spec for name, r in self.host.registry.poolers.items()}
         info = self.info = resolve(
             choice.info, checkpoint, runner=runner, convert=convert, given=pooler_config, poolers=poolers
@@ -81,24 +87,38 @@ class InProcessEngine:
         self.pooling = info.pooling
         self.max_model_len = min(max_model_len or 512, info.max_model_len)
         self.config = EngineConfig(
-            name="test", folder=str(folder), architecture=info.architecture, checkpoint_dtype=info.dtype,
-            max_model_len=self.max_model_len, vocab_size=info.vocab_size, options=self.options,
-            registered=choice.name, tokenizer=str(Path(folder) / "tokenizer.json"), eos_token_ids=info.eos_token_ids,
+            name="test",
+            folder=str(folder),
+            architecture=info.architecture,
+            checkpoint_dtype=info.dtype,
+            max_model_len=self.max_model_len,
+            vocab_size=info.vocab_size,
+            options=self.options,
+            registered=choice.name,
+            tokenizer=str(Path(folder) / "tokenizer.json"),
+            eos_token_ids=info.eos_token_ids,
             pooling=info.pooling,
-        )  # fmt: skip
+        )
         self.built: Built = build(self.config, self.host, lambda done, total: None, world)
         self.runner: Any = self.built.runner  # a PoolingRunner where the model pools
         self.cache = CacheManager(
-            self.built.layout, self.built.pages, max_chunk=self.options.max_num_batched_tokens,
+            self.built.layout,
+            self.built.pages,
+            max_chunk=self.options.max_num_batched_tokens,
             prefix_caching=prefix_caching,
-        )  # fmt: skip
+        )
         limits = Limits(
-            self.options.max_num_seqs, self.options.max_num_batched_tokens, self.options.long_prefill_token_threshold,
+            self.options.max_num_seqs,
+            self.options.max_num_batched_tokens,
+            self.options.long_prefill_token_threshold,
             long_after=self.built.long_after,
-        )  # fmt: skip
+        )
         drafter = make_drafter(self.host, self.config, self.built.layout, self.built.long_after)
         self.scheduler = Scheduler(self.cache, policy or FirstComeFirstServed(), limits, drafter)
         self.overlap = overlap
+        self._begin_records()
+
+    def _begin_records(self) -> None:
         self._ids = itertools.count(1)
         self._planned: Step | None = None
         self.steps = 0
@@ -127,11 +147,18 @@ class InProcessEngine:
     ) -> Sequence:
         id_ = next(self._ids)
         seq = Sequence(
-            id_, id_, index, array("i", prompt), params, seed=(params.seed or 0) + index,
-            limit=min(len(prompt) + params.max_tokens, self.max_model_len), arrival=float(id_),
-            groups=len(self.built.layout.groups), chain_root=prefix.root({"salt": salt} if salt else None),
+            id_,
+            id_,
+            index,
+            array("i", prompt),
+            params,
+            seed=(params.seed or 0) + index,
+            limit=min(len(prompt) + params.max_tokens, self.max_model_len),
+            arrival=float(id_),
+            groups=len(self.built.layout.groups),
+            chain_root=prefix.root({"salt": salt} if salt else None),
             priority=priority,
-        )  # fmt: skip
+        )
         if params.grammar is not None:
             seq.constrained = Constrained(self.compiler.compile(params.grammar.text), params, self.compiler)
         self.scheduler.add(seq)
@@ -142,11 +169,19 @@ class InProcessEngine:
         assert self.pooling is not None
         name = self.pooling.token_pooler if params.task in TOKEN_TASKS else self.pooling.pooler
         seq = Sequence(
-            id_, id_, 0, array("i", prompt), SamplingParams(max_tokens=1), seed=0, limit=len(prompt) + 1,
-            arrival=float(id_), groups=len(self.built.layout.groups),
-            chain_root=prefix.root({"salt": salt} if salt else None), pool=params,
+            id_,
+            id_,
+            0,
+            array("i", prompt),
+            SamplingParams(max_tokens=1),
+            seed=0,
+            limit=len(prompt) + 1,
+            arrival=float(id_),
+            groups=len(self.built.layout.groups),
+            chain_root=prefix.root({"salt": salt} if salt else None),
+            pool=params,
             reads_all=self.host.registry.poolers[name].spec.needs_all,
-        )  # fmt: skip
+        )
         self.scheduler.add(seq)
         return seq
 

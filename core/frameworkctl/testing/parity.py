@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from ..params import SamplingParams
+from frameworkctl.params import SamplingParams
+
 from .inprocess import InProcessEngine
 
 MODES = ("batch", "alone", "chunks", "prefix", "preemption")
@@ -85,9 +86,14 @@ def prompts(engine: InProcessEngine, lengths: Sequence[int], seed: int = 0) -> l
 
 
 def compare(
-    engine: InProcessEngine, folder: Path, given: list[list[int]], outputs: list[list[int]], *, tolerance: float,
+    engine: InProcessEngine,
+    folder: Path,
+    given: list[list[int]],
+    outputs: list[list[int]],
+    *,
+    tolerance: float,
     first: int = 1,
-) -> None:  # fmt: skip
+) -> None:
     """The logits that gave each token, and the tokens, are transformers' own. ``first`` is the first sequence's number.
 
     Raises:

@@ -16,8 +16,14 @@ from typing import Any
 
 import msgspec
 
-from ..interfaces.structured import Constraint, ConstraintError, GrammarCompiler, GrammarContext, PreparedGrammar
-from ..plugins.importing import import_object, load_class
+from frameworkctl.interfaces.generation.structured import (
+    Constraint,
+    ConstraintError,
+    GrammarCompiler,
+    GrammarContext,
+    PreparedGrammar,
+)
+from frameworkctl.plugins.importing import import_object, load_class
 
 START = f"{__name__}:start"
 COMPILE = f"{__name__}:compile_constraint"

@@ -17,8 +17,9 @@ from typing import Any
 
 import msgspec
 
-from ..engine.framing import pack
-from ..errors import RequestError
+from frameworkctl.engine.framing import pack
+from frameworkctl.errors import RequestError
+
 from .messages import Begun, Done, Failed, FromWorker, Job, Refused
 
 log = logging.getLogger("frameworkctl.server")
@@ -158,9 +159,14 @@ class _Worker:
         command = [sys.executable, *safe_path, "-m", "frameworkctl.workers.process", str(theirs.fileno()), str(memory)]
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.process = subprocess.Popen(
-            [*command, *modules], pass_fds=[theirs.fileno()], start_new_session=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
-        )  # fmt: skip
+            [*command, *modules],
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
         theirs.close()
         try:
             if not isinstance(self._receive(time.monotonic() + START_SECONDS), Begun):

@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from ..engine.framing import Channel
-from ..errors import RequestError
+from frameworkctl.engine.framing import Channel
+from frameworkctl.errors import RequestError
+
 from .messages import Begun, Done, Failed, FromWorker, Job, Refused
 
 FILES = 64  # open at once

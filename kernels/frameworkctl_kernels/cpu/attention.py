@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..protocol import GroupView, StepShape
+from frameworkctl_kernels.cpu.compile.library import Library
+from frameworkctl_kernels.protocol import GroupView, StepShape
+
 from .capture import CannotCapture, KernelTape
-from .library import Library
 
 TYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 PAGES, ROWS, LATENT = 0, 1, 2
@@ -24,9 +25,18 @@ class KV(ctypes.Structure):
     """``fc::KV``: where keys and values lie."""
 
     _fields_ = (
-        ("place", I32), ("type", I32), ("keys", P), ("values", P), ("stride", L), ("head_stride", L),
-        ("value_stride", L), ("value_head_stride", L), ("block", L), ("dim", L), ("value_dim", L),
-    )  # fmt: skip
+        ("place", I32),
+        ("type", I32),
+        ("keys", P),
+        ("values", P),
+        ("stride", L),
+        ("head_stride", L),
+        ("value_stride", L),
+        ("value_head_stride", L),
+        ("block", L),
+        ("dim", L),
+        ("value_dim", L),
+    )
 
 
 class StepCall(ctypes.Structure):
@@ -39,9 +49,16 @@ class LayerCall(ctypes.Structure):
     """``fc::AttentionLayer``: what a layer's calls have in common."""
 
     _fields_ = (
-        ("kv", KV), ("heads", L), ("kv_heads", L), ("window", L), ("fixed", L), ("sinks", P), ("scale", F),
-        ("softcap", F), ("causal", I32),
-    )  # fmt: skip
+        ("kv", KV),
+        ("heads", L),
+        ("kv_heads", L),
+        ("window", L),
+        ("fixed", L),
+        ("sinks", P),
+        ("scale", F),
+        ("softcap", F),
+        ("causal", I32),
+    )
 
 
 class PagedCache:
@@ -66,9 +83,18 @@ class PagedCache:
         self.type = TYPES[dtype]
         start = pages.data_ptr()
         self.kv = KV(
-            LATENT if latent else PAGES, self.type, start, start if latent else start + half,
-            pages.stride(0) // dtype.itemsize, 0, 0, 0, block_size, dim, dim,
-        )  # fmt: skip
+            LATENT if latent else PAGES,
+            self.type,
+            start,
+            start if latent else start + half,
+            pages.stride(0) // dtype.itemsize,
+            0,
+            0,
+            0,
+            block_size,
+            dim,
+            dim,
+        )
         self.address = ctypes.addressof(self.kv)
         self.calls: dict[tuple[Any, ...], LayerCall] = {}
 
@@ -108,14 +134,29 @@ class CompiledAttention:
         token, head, _ = key.stride()
         value_token, value_head, _ = value.stride()
         self.kernels.fc_write_kv(
-            cache.address, cache.heads, key.data_ptr(), token, head, value.data_ptr(), value_token, value_head,
-            view.slot_mapping.data_ptr(), len(key),
-        )  # fmt: skip
+            cache.address,
+            cache.heads,
+            key.data_ptr(),
+            token,
+            head,
+            value.data_ptr(),
+            value_token,
+            value_head,
+            view.slot_mapping.data_ptr(),
+            len(key),
+        )
 
     def rotary_write_kv(
-        self, query: Tensor, key: Tensor, value: Tensor, cos_sin: Tensor, cache: PagedCache, view: GroupView, *,
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        cos_sin: Tensor,
+        cache: PagedCache,
+        view: GroupView,
+        *,
         interleaved: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         query_token, query_head, step = query.stride()
         if step != 1:
             dense = query.contiguous()
@@ -130,10 +171,25 @@ class CompiledAttention:
         tokens, heads, _ = query.shape
         turn, width = cos_sin.stride(0), cos_sin.shape[1]
         self.kernels.fc_rotary_write_kv(
-            cache.address, cache.heads, query.data_ptr(), heads, query_token, query_head, key.data_ptr(), key_token,
-            key_head, value.data_ptr(), value_token, value_head, cos_sin.data_ptr(), turn, width // 2, interleaved,
-            view.slot_mapping.data_ptr(), tokens,
-        )  # fmt: skip
+            cache.address,
+            cache.heads,
+            query.data_ptr(),
+            heads,
+            query_token,
+            query_head,
+            key.data_ptr(),
+            key_token,
+            key_head,
+            value.data_ptr(),
+            value_token,
+            value_head,
+            cos_sin.data_ptr(),
+            turn,
+            width // 2,
+            interleaved,
+            view.slot_mapping.data_ptr(),
+            tokens,
+        )
 
     def attention(
         self,
@@ -202,13 +258,27 @@ class CompiledAttention:
         return self._run(call, -1, query, out)
 
     def _layer(
-        self, kv: KV, heads: int, kv_heads: int, scale: float, causal: bool, window: int | None,
-        softcap: float | None, sinks: int | None,
-    ) -> LayerCall:  # fmt: skip
+        self,
+        kv: KV,
+        heads: int,
+        kv_heads: int,
+        scale: float,
+        causal: bool,
+        window: int | None,
+        softcap: float | None,
+        sinks: int | None,
+    ) -> LayerCall:
         return LayerCall(
-            kv, heads, kv_heads, -1 if window is None else window, FIXED_KEYS if self.deterministic else 0, sinks,
-            scale, softcap or 0.0, causal,
-        )  # fmt: skip
+            kv,
+            heads,
+            kv_heads,
+            -1 if window is None else window,
+            FIXED_KEYS if self.deterministic else 0,
+            sinks,
+            scale,
+            softcap or 0.0,
+            causal,
+        )
 
     def _run(self, call: LayerCall, group: int, query: Tensor, out: Tensor) -> Tensor:
         token, head, step = query.stride()

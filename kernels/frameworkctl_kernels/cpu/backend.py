@@ -8,13 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..protocol import BackendUnavailable, Replay
-from ..reference.backend import ReferenceBackend
+from frameworkctl_kernels.cpu.compile.library import Library
+from frameworkctl_kernels.protocol import BackendUnavailable, Replay
+from frameworkctl_kernels.reference.backend import ReferenceBackend
+
 from .attention import CompiledAttention
 from .capture import CannotCapture, CaptureArena, KernelTape, Recorder, Recording
 from .elementwise import CompiledElementwise
 from .experts import CompiledExperts
-from .library import Library
 from .linear import CompiledLinear
 from .sampling import CompiledSampling
 from .state_space import CompiledStateSpace

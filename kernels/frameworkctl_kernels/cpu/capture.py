@@ -17,16 +17,29 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .library import Library
+from frameworkctl_kernels.cpu.compile.library import Library
 
 ARENA = 64 * 2**20  # bytes of address space; memory is taken when a page is first written
 ALIGN = 64
 # What is passed to these is the same in every step, or stands at an address that stays.
-REPEATABLE = frozenset({
-    "fc_linear", "fc_linear_quantized", "fc_unpack_rows", "fc_rows_int8", "fc_attention", "fc_write_kv",
-    "fc_rotary_write_kv", "fc_write_latent", "fc_rms_norm", "fc_layer_norm", "fc_rotary", "fc_gated", "fc_activation",
-    "fc_experts",
-})  # fmt: skip
+REPEATABLE = frozenset(
+    {
+        "fc_linear",
+        "fc_linear_quantized",
+        "fc_unpack_rows",
+        "fc_rows_int8",
+        "fc_attention",
+        "fc_write_kv",
+        "fc_rotary_write_kv",
+        "fc_write_latent",
+        "fc_rms_norm",
+        "fc_layer_norm",
+        "fc_rotary",
+        "fc_gated",
+        "fc_activation",
+        "fc_experts",
+    }
+)
 DEPENDS_ON_VALUES = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 UNINITIALISED = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"})
 
@@ -118,10 +131,13 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _weak(self, args: Sequence[Any]) -> tuple[Any, ...]:
         """``args`` with tensors that do not keep the arena's memory from being used again."""
         return tuple(
-            self._arena.alias(a) if isinstance(a, Tensor)
-            else type(a)(self._weak(a)) if isinstance(a, list | tuple) else a
+            self._arena.alias(a)
+            if isinstance(a, Tensor)
+            else type(a)(self._weak(a))
+            if isinstance(a, list | tuple)
+            else a
             for a in args
-        )  # fmt: skip
+        )
 
 
 class KernelTape:

@@ -7,8 +7,9 @@ import ctypes
 import torch
 from torch import Tensor
 
+from frameworkctl_kernels.cpu.compile.library import Library
+
 from .attention import TYPES
-from .library import Library
 
 KINDS = {"silu": 0, "gelu": 1, "gelu_tanh": 2, "relu": 3, "relu2": 4, "swiglu_oai": 5}
 GATED_ONLY = "swiglu_oai"
@@ -32,9 +33,16 @@ class CompiledElementwise:
         rows, x = self._rows(x)
         out = torch.empty_like(x, memory_format=torch.contiguous_format)
         self.kernels.fc_rms_norm(
-            rows, TYPES[x.dtype], x.data_ptr(), None, weight.data_ptr(), TYPES[weight.dtype], eps, late_cast,
+            rows,
+            TYPES[x.dtype],
+            x.data_ptr(),
+            None,
+            weight.data_ptr(),
+            TYPES[weight.dtype],
+            eps,
+            late_cast,
             out.data_ptr(),
-        )  # fmt: skip
+        )
         return out
 
     def add_rms_norm(
@@ -44,9 +52,16 @@ class CompiledElementwise:
         residual = residual.contiguous()
         out = torch.empty_like(x, memory_format=torch.contiguous_format)
         self.kernels.fc_rms_norm(
-            rows, TYPES[x.dtype], x.data_ptr(), residual.data_ptr(), weight.data_ptr(), TYPES[weight.dtype], eps,
-            late_cast, out.data_ptr(),
-        )  # fmt: skip
+            rows,
+            TYPES[x.dtype],
+            x.data_ptr(),
+            residual.data_ptr(),
+            weight.data_ptr(),
+            TYPES[weight.dtype],
+            eps,
+            late_cast,
+            out.data_ptr(),
+        )
         return out, residual
 
     def layer_norm(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
@@ -64,10 +79,16 @@ class CompiledElementwise:
         rows, x = self._rows(x)
         out = torch.empty_like(x, memory_format=torch.contiguous_format)
         self.kernels.fc_layer_norm(
-            rows, TYPES[x.dtype], x.data_ptr(), None if residual is None else residual.data_ptr(),
-            None if weight is None else weight.data_ptr(), None if bias is None else bias.data_ptr(),
-            weight is not None and weight.dim() > 1, eps, out.data_ptr(),
-        )  # fmt: skip
+            rows,
+            TYPES[x.dtype],
+            x.data_ptr(),
+            None if residual is None else residual.data_ptr(),
+            None if weight is None else weight.data_ptr(),
+            None if bias is None else bias.data_ptr(),
+            weight is not None and weight.dim() > 1,
+            eps,
+            out.data_ptr(),
+        )
         return out
 
     def rotary(self, x: Tensor, cos_sin: Tensor, *, interleaved: bool = False) -> None:
@@ -81,9 +102,17 @@ class CompiledElementwise:
         if cos_sin.dtype is not x.dtype:
             cos_sin = cos_sin.to(x.dtype)
         self.kernels.fc_rotary(
-            TYPES[x.dtype], x.data_ptr(), tokens, heads, token, head, cos_sin.data_ptr(), cos_sin.stride(0),
-            cos_sin.shape[1] // 2, interleaved,
-        )  # fmt: skip
+            TYPES[x.dtype],
+            x.data_ptr(),
+            tokens,
+            heads,
+            token,
+            head,
+            cos_sin.data_ptr(),
+            cos_sin.stride(0),
+            cos_sin.shape[1] // 2,
+            interleaved,
+        )
 
     def activation(self, x: Tensor, kind: str) -> Tensor:
         if kind == GATED_ONLY:

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..reference.experts import PackedExperts, run_experts
+from frameworkctl_kernels.cpu.compile.library import Library
+from frameworkctl_kernels.reference.experts import PackedExperts, run_experts
+
 from .attention import TYPES
 from .elementwise import KINDS
-from .library import Library
 from .linear import CompiledLinear, PackedWeight
 from .quantized import QuantizedWeight
 
@@ -66,8 +67,18 @@ class CompiledExperts(CompiledLinear):
         weights, ids = weights.float().contiguous(), ids.contiguous()
         out = torch.empty(x.shape, dtype=x.dtype)
         self.kernels.fc_experts(
-            TYPES[x.dtype], ctypes.addressof(packed.calls), len(packed.calls), packed.hidden, packed.inner,
-            x.data_ptr(), x.stride(0), x.shape[0], weights.data_ptr(), ids.data_ptr(), ids.shape[1], KINDS[kind],
+            TYPES[x.dtype],
+            ctypes.addressof(packed.calls),
+            len(packed.calls),
+            packed.hidden,
+            packed.inner,
+            x.data_ptr(),
+            x.stride(0),
+            x.shape[0],
+            weights.data_ptr(),
+            ids.data_ptr(),
+            ids.shape[1],
+            KINDS[kind],
             out.data_ptr(),
-        )  # fmt: skip
+        )
         return out

@@ -7,10 +7,11 @@ import ctypes
 import torch
 from torch import Tensor
 
-from ..protocol import Packed
-from ..reference.linear import OneDnnWeight, PlainWeight, pack
-from ..reference.quantized import quantize
-from .library import Library, Weight, kernels
+from frameworkctl_kernels.cpu.compile.library import Library, Weight, kernels
+from frameworkctl_kernels.protocol import Packed
+from frameworkctl_kernels.reference.linear import OneDnnWeight, PlainWeight, pack
+from frameworkctl_kernels.reference.quantized import quantize
+
 from .memory import Arena
 from .quantized import QuantizedWeight
 
@@ -81,9 +82,14 @@ class PackedWeight:
         else:
             type_ = TYPES[out.dtype]
         library.fc_linear(
-            self._address, x.data_ptr(), stride, shape[0], None if bias is None else bias.data_ptr(), out.data_ptr(),
+            self._address,
+            x.data_ptr(),
+            stride,
+            shape[0],
+            None if bias is None else bias.data_ptr(),
+            out.data_ptr(),
             type_,
-        )  # fmt: skip
+        )
         return out
 
     def rows(self, library: Library, ids: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .library import kernels
+from frameworkctl_kernels.cpu.compile.library import kernels
 
 PAGE = 1 << 21
 SLAB = 32 << 20  # bytes taken at once; what is not used of the last one is never touched

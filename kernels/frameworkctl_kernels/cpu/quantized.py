@@ -7,8 +7,9 @@ import ctypes
 import torch
 from torch import Tensor
 
-from ..reference.quantized import GROUP, Quantized
-from .library import Library, Weight, kernels
+from frameworkctl_kernels.cpu.compile.library import Library, Weight, kernels
+from frameworkctl_kernels.reference.quantized import GROUP, Quantized
+
 from .memory import Arena
 
 PANEL = 32
@@ -40,9 +41,15 @@ class QuantizedWeight:
             self._panels = arena.take(panels * groups * group // 2 * PANEL)
             self._scales = arena.take(panels * groups * 2 * PANEL * 2)
             kernels().fc_pack_int4(
-                quantized.values.data_ptr(), quantized.scales.data_ptr(), quantized.offsets.data_ptr(), outputs, inputs,
-                group, self._panels.data_ptr(), self._scales.data_ptr(),
-            )  # fmt: skip
+                quantized.values.data_ptr(),
+                quantized.scales.data_ptr(),
+                quantized.offsets.data_ptr(),
+                outputs,
+                inputs,
+                group,
+                self._panels.data_ptr(),
+                self._scales.data_ptr(),
+            )
         self._weight = Weight(self._panels.data_ptr(), outputs, inputs, kind, group, self._scales.data_ptr())
         self._address = ctypes.addressof(self._weight)
 
@@ -64,9 +71,15 @@ class QuantizedWeight:
         if out is None:
             out = torch.empty((*x.shape[:-1], outputs), dtype=x.dtype)
         library.fc_linear_quantized(
-            self._address, TYPES[x.dtype], rows.data_ptr(), rows.stride(0), rows.shape[0],
-            None if bias is None else bias.data_ptr(), out.data_ptr(), TYPES[out.dtype],
-        )  # fmt: skip
+            self._address,
+            TYPES[x.dtype],
+            rows.data_ptr(),
+            rows.stride(0),
+            rows.shape[0],
+            None if bias is None else bias.data_ptr(),
+            out.data_ptr(),
+            TYPES[out.dtype],
+        )
         return out
 
     def rows(self, library: Library, ids: Tensor) -> Tensor:

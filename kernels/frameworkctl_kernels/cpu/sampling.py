@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .library import Library
+from frameworkctl_kernels.cpu.compile.library import Library
 
 MAX_WIDTH = 1024  # beyond it a selection by torch is faster than a heap
 
@@ -28,9 +28,11 @@ class CompiledSampling:
         logits = logits.contiguous()
         out = torch.empty(logits.shape[0], dtype=torch.int64)
         arrays = (
-            np.ascontiguousarray(top_k, np.int64), np.ascontiguousarray(top_p, np.float32),
-            np.ascontiguousarray(min_p, np.float32), np.ascontiguousarray(u, np.float64),
-        )  # fmt: skip
+            np.ascontiguousarray(top_k, np.int64),
+            np.ascontiguousarray(top_p, np.float32),
+            np.ascontiguousarray(min_p, np.float32),
+            np.ascontiguousarray(u, np.float64),
+        )
         self.kernels.fc_draw(
             logits.data_ptr(), logits.stride(0), *logits.shape, *(a.ctypes.data for a in arrays), out.data_ptr()
         )
@@ -45,7 +47,13 @@ class CompiledSampling:
         norms, values = torch.empty(rows), torch.empty(rows, width)
         ids = torch.empty(rows, width, dtype=torch.int64)
         self.kernels.fc_top(
-            logits.data_ptr(), logits.stride(0), rows, count, width, norms.data_ptr(), ids.data_ptr(),
+            logits.data_ptr(),
+            logits.stride(0),
+            rows,
+            count,
+            width,
+            norms.data_ptr(),
+            ids.data_ptr(),
             values.data_ptr(),
-        )  # fmt: skip
+        )
         return norms, values, ids

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from frameworkctl_kernels.cpu.compile.library import Library
+
 from .attention import TYPES, StepCall
-from .library import Library
 
 L, P = ctypes.c_int64, ctypes.c_void_p
 
@@ -18,9 +19,15 @@ class StateStep(ctypes.Structure):
     """``fc::StateStep``."""
 
     _fields_ = (
-        ("seqs", L), ("query_start", P), ("slots", P), ("slot_stride", L), ("state", P), ("state_stride", L),
-        ("channels", L), ("width", L),
-    )  # fmt: skip
+        ("seqs", L),
+        ("query_start", P),
+        ("slots", P),
+        ("slot_stride", L),
+        ("state", P),
+        ("state_stride", L),
+        ("channels", L),
+        ("width", L),
+    )
 
 
 class Strided(ctypes.Structure):
@@ -52,15 +59,31 @@ class CompiledStateSpace:
         out = torch.empty(x.shape, dtype=x.dtype)
         weight = weight.contiguous()
         self.kernels.fc_causal_conv(
-            ctypes.addressof(step), TYPES[x.dtype], x.data_ptr(), x.stride(0), weight.data_ptr(),
-            None if bias is None else bias.data_ptr(), activation == "silu", out.data_ptr(),
-        )  # fmt: skip
+            ctypes.addressof(step),
+            TYPES[x.dtype],
+            x.data_ptr(),
+            x.stride(0),
+            weight.data_ptr(),
+            None if bias is None else bias.data_ptr(),
+            activation == "silu",
+            out.data_ptr(),
+        )
         return out
 
     def selective_scan(
-        self, x: Tensor, dt: Tensor, b: Tensor, c: Tensor, z: Tensor | None, state: Tensor, group: int, *,
-        a: Tensor, d: Tensor, dt_bias: Tensor,
-    ) -> Tensor:  # fmt: skip
+        self,
+        x: Tensor,
+        dt: Tensor,
+        b: Tensor,
+        c: Tensor,
+        z: Tensor | None,
+        state: Tensor,
+        group: int,
+        *,
+        a: Tensor,
+        d: Tensor,
+        dt_bias: Tensor,
+    ) -> Tensor:
         given: list[Any] = [t if t is None or t.stride(1) == 1 else t.contiguous() for t in (x, dt, b, c, z)]
         parts = [Strided(None, 0) if t is None else Strided(t.data_ptr(), t.stride(0)) for t in given]
         step = self._state_step(group, state, x.shape[1], a.shape[1])
@@ -72,6 +95,12 @@ class CompiledStateSpace:
     def _state_step(self, group: int, state: Tensor, channels: int, width: int) -> StateStep:
         slots, call = self._state_slots[group], self._steps[group]
         return StateStep(
-            call.seqs, call.query_start, slots.data_ptr(), slots.stride(0), state.data_ptr(), state.stride(0), channels,
+            call.seqs,
+            call.query_start,
+            slots.data_ptr(),
+            slots.stride(0),
+            state.data_ptr(),
+            state.stride(0),
+            channels,
             width,
-        )  # fmt: skip
+        )

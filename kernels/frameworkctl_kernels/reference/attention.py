@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..protocol import GroupView, StepShape
+from frameworkctl_kernels.protocol import GroupView, StepShape
 
 
 @dataclass(slots=True)

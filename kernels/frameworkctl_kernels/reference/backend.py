@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..protocol import GroupView, Packed, Replay, StepShape
+from frameworkctl_kernels.protocol import GroupView, Packed, Replay, StepShape
+
 from . import attention as paged
 from . import latent as compressed
 from . import state_space
@@ -52,9 +53,16 @@ class ReferenceBackend:
         paged.write_kv(key, value, cache, view)
 
     def rotary_write_kv(
-        self, query: Tensor, key: Tensor, value: Tensor, cos_sin: Tensor, cache: Any, view: GroupView, *,
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        cos_sin: Tensor,
+        cache: Any,
+        view: GroupView,
+        *,
         interleaved: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.rotary(query, cos_sin, interleaved=interleaved)
         self.rotary(key, cos_sin, interleaved=interleaved)
         self.write_kv(key, value, cache, view)
@@ -74,9 +82,17 @@ class ReferenceBackend:
     ) -> Tensor:
         assert self._plan is not None, "plan() comes before the forward"
         return paged.attend(
-            self._plan, query, cache, group, out,
-            scale=scale, causal=causal, window=window, softcap=softcap, sinks=sinks,
-        )  # fmt: skip
+            self._plan,
+            query,
+            cache,
+            group,
+            out,
+            scale=scale,
+            causal=causal,
+            window=window,
+            softcap=softcap,
+            sinks=sinks,
+        )
 
     def varlen_attention(
         self,
@@ -176,9 +192,19 @@ class ReferenceBackend:
         return state_space.causal_conv(self._states, x, state, group, weight, bias, activation)
 
     def selective_scan(
-        self, x: Tensor, dt: Tensor, b: Tensor, c: Tensor, z: Tensor | None, state: Tensor, group: int, *,
-        a: Tensor, d: Tensor, dt_bias: Tensor,
-    ) -> Tensor:  # fmt: skip
+        self,
+        x: Tensor,
+        dt: Tensor,
+        b: Tensor,
+        c: Tensor,
+        z: Tensor | None,
+        state: Tensor,
+        group: int,
+        *,
+        a: Tensor,
+        d: Tensor,
+        dt_bias: Tensor,
+    ) -> Tensor:
         assert self._states is not None, "plan() comes before the forward"
         return state_space.selective_scan(self._states, x, dt, b, c, z, state, group, a=a, d=d, dt_bias=dt_bias)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..protocol import GroupView
+from frameworkctl_kernels.protocol import GroupView
 
 
 class LatentCache:

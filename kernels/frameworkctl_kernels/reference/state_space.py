@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..protocol import GroupView, StepShape
+from frameworkctl_kernels.protocol import GroupView, StepShape
 
 BLOCK_VALUES = 1 << 20  # states kept at once by a scan: 4 MB, beside as many decay factors
 

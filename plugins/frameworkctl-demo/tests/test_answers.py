@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from frameworkctl_demo.training.conversations.turns import DO_NOT_KNOW
 from frameworkctl_demo.training.evaluate import WEIGHTS, Checkpoint, accuracy
-from frameworkctl_demo.training.facts import CAPITALS, FIFTY
-from frameworkctl_demo.training.turns import DO_NOT_KNOW
+from frameworkctl_demo.training.words.facts import CAPITALS, FIFTY
 
 
 def tool(name: str, **parameters: str) -> dict[str, Any]:

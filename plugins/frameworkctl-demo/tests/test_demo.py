@@ -9,23 +9,13 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from frameworkctl_demo.training import (
-    capital_phrasings,
-    chat,
-    data,
-    extraction,
-    people,
-    sentiment,
-    sum_phrasings,
-    tool_phrasings,
-    turns,
-    unknown_topics,
-)
-from frameworkctl_demo.training.augment import normal, overlap
+from frameworkctl_demo.training.conversations import chat, data, extraction, sentiment, turns
+from frameworkctl_demo.training.conversations.smalltalk import INTENTS
 from frameworkctl_demo.training.evaluate import WEIGHTS, Checkpoint
-from frameworkctl_demo.training.facts import CAPITALS, FIFTY, MORE
-from frameworkctl_demo.training.smalltalk import INTENTS
-from frameworkctl_demo.training.split import Phrasings
+from frameworkctl_demo.training.words import capital_phrasings, people, sum_phrasings, tool_phrasings, unknown_topics
+from frameworkctl_demo.training.words.augment import normal, overlap
+from frameworkctl_demo.training.words.facts import CAPITALS, FIFTY, MORE
+from frameworkctl_demo.training.words.split import Phrasings
 from tokenizers import Tokenizer
 from transformers import AutoConfig
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from frameworkctl_demo.training import encoder_tasks, encoders, evaluate_encoders, pairs, reviews
-from frameworkctl_demo.training.augment import overlap
+from frameworkctl_demo.training import encoder_tasks, encoders, evaluate_encoders
+from frameworkctl_demo.training.encoder_data import pairs, reviews
 from frameworkctl_demo.training.optimizers import Optimizers
 from frameworkctl_demo.training.wordpieces import save_wordpieces, train_wordpieces
+from frameworkctl_demo.training.words.augment import overlap
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 

@@ -39,10 +39,14 @@ def test_parity(parity: Parity) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"use_parallel_residual": False}, {"attention_bias": False}, {"tie_word_embeddings": True},
-     {"hidden_act": "gelu_new"}],
+    [
+        {"use_parallel_residual": False},
+        {"attention_bias": False},
+        {"tie_word_embeddings": True},
+        {"hidden_act": "gelu_new"},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_switches_of_the_config(changes: dict[str, Any], tmp_path: Path) -> None:
     Parity(tiny(tmp_path, **changes), "batch").check()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.fake_streams import FakeStreams, serve_streams
+from support.serving.fake_streams import FakeStreams, serve_streams
 
 
 @pytest.fixture

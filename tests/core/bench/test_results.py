@@ -8,13 +8,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from frameworkctl.bench.chart import draw, nice_step
 from frameworkctl.bench.load import Level, Run
+from frameworkctl.bench.report.chart import draw, nice_step
+from frameworkctl.bench.report.table import table
 from frameworkctl.bench.results import Report, Summary, spread, summarize
 from frameworkctl.bench.serving import Plan
 from frameworkctl.bench.serving import report as made
 from frameworkctl.bench.stream import Stream, Timing
-from frameworkctl.bench.table import table
 from frameworkctl.bench.workload import Dialect, Workload
 from frameworkctl.errors import ConfigError
 
@@ -25,9 +25,18 @@ def timing(ttft: float, gaps: list[float], tokens: int, cached: int = 0) -> Timi
 
 def report(*levels: Summary, url: str = "http://one", prefix: int = 0) -> Report:
     return Report(
-        date="2026-01-02T03:04:05+00:00", version="1", url=url, model="m", endpoint="/v1/completions",
-        prompts="token ids", input_len=10, output_len=3, shared_prefix_len=prefix, seed=1, levels=list(levels),
-    )  # fmt: skip
+        date="2026-01-02T03:04:05+00:00",
+        version="1",
+        url=url,
+        model="m",
+        endpoint="/v1/completions",
+        prompts="token ids",
+        input_len=10,
+        output_len=3,
+        shared_prefix_len=prefix,
+        seed=1,
+        levels=list(levels),
+    )
 
 
 def level(concurrency: int, rate: float = 0.0) -> Summary:

@@ -16,7 +16,7 @@ from frameworkctl.bench.results import Report
 from frameworkctl.bench.serving import Plan, measure
 from frameworkctl.bench.workload import Workload
 from frameworkctl.errors import ConfigError
-from support.fake_streams import FakeStreams
+from support.serving.fake_streams import FakeStreams
 
 LOAD = Workload(input_len=12, output_len=5, seed=1)
 MEASURED = 5  # tokens of a measured answer; those before ask for one, or for other prompts
@@ -46,8 +46,9 @@ def test_counts_and_lengths(fake: FakeStreams) -> None:
     report = measured(plan(fake, levels=(Level(concurrency=1), Level(concurrency=3)), repeat=2))
     assert (report.model, report.prompts, report.endpoint) == ("fake", "token ids", "/v1/completions")
     assert [(s.concurrency, s.completed, s.failed, s.output_tokens) for s in report.levels] == [
-        (1, 12, 0, 60), (3, 12, 0, 60)
-    ]  # fmt: skip
+        (1, 12, 0, 60),
+        (3, 12, 0, 60),
+    ]
     assert all(s.input_tokens == 144 and s.cached_tokens == 36 and len(s.seconds) == 2 for s in report.levels)
     assert notes(report) == []
     sent = prompts(fake)
@@ -130,8 +131,9 @@ class TestServersAreDifferent:
     def test_fields_refused(self, fake: FakeStreams) -> None:
         fake.refused = {
             "ignore_eos": "Unrecognized request argument supplied: ignore_eos",
-            "max_tokens": "Use 'max_completion_tokens' instead.", "temperature": "temperature must be 1",
-        }  # fmt: skip
+            "max_tokens": "Use 'max_completion_tokens' instead.",
+            "temperature": "temperature must be 1",
+        }
         report = measured(plan(fake, path=CHAT))
         body = fake.bodies[-1]
         assert not {"ignore_eos", "max_tokens", "temperature"} & set(body)

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from frameworkctl.bench.results import Report
 from frameworkctl.cli import main
-from support.fake_streams import FakeStreams, serve_streams
+from support.serving.fake_streams import FakeStreams, serve_streams
 
 Bench = Callable[..., tuple[int, str, str]]
 SMALL = ("--requests", "3", "--input-len", "4", "--output-len", "3", "--num-warmups", "0")
@@ -44,8 +44,9 @@ def test_results_as_table_json_and_chart(fake: FakeStreams, bench: Bench, tmp_pa
     assert out.startswith(f"fake at {fake.url}, /v1/completions, token ids: 4 tokens in, 3 out\n")
     report = msgspec.json.decode((tmp_path / "out.json").read_bytes(), type=Report)
     assert [(level.concurrency, level.completed, level.output_tokens) for level in report.levels] == [
-        (1, 3, 9), (2, 3, 9)
-    ]  # fmt: skip
+        (1, 3, 9),
+        (2, 3, 9),
+    ]
     plain = json.loads((tmp_path / "out.json").read_bytes())
     assert plain["levels"][0]["ttft_ms"]["p99"] >= plain["levels"][0]["ttft_ms"]["p50"] > 0
     ElementTree.parse(tmp_path / "out.svg")

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from frameworkctl.cli import main
-from support.fake_server import FakeServer, serve_fake
-from support.programs import FRAMEWORKCTL, Run, environment
-from support.terminal import CTRL_C, CTRL_D, Terminal
+from support.serving.fake_server import FakeServer, serve_fake
+from support.serving.programs import FRAMEWORKCTL, Run, environment
+from support.serving.terminal import CTRL_C, CTRL_D, Terminal
 
 Program = Callable[..., Run]
 
@@ -59,8 +59,10 @@ def test_piped_lines_are_turns_of_one_conversation(fake: FakeServer, program: Pr
     answer = {"role": "assistant", "content": "Hello!"}
     turns = [{"role": "user", "content": t} for t in ("one", "/clear is only for people\\", "three")]
     assert [b["messages"][1:] for b in fake.bodies] == [
-        turns[:1], [turns[0], answer, turns[1]], [turns[0], answer, turns[1], answer, turns[2]],
-    ]  # fmt: skip
+        turns[:1],
+        [turns[0], answer, turns[1]],
+        [turns[0], answer, turns[1], answer, turns[2]],
+    ]
     assert all(b["messages"][0] == {"role": "system", "content": "S"} for b in fake.bodies)
 
 
@@ -80,9 +82,13 @@ def test_complete_has_no_history(fake: FakeServer, program: Program) -> None:
     ],
 )
 def test_the_key(
-    args: tuple[str, ...], env: dict[str, str], key: str, fake: FakeServer, program: Program,
+    args: tuple[str, ...],
+    env: dict[str, str],
+    key: str,
+    fake: FakeServer,
+    program: Program,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     program("chat", "-q", "Hi", *args)

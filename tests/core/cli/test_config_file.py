@@ -59,9 +59,14 @@ def test_models_of_the_command_line_replace_those_of_the_file(yaml_file: YamlFil
 
 @pytest.mark.parametrize(
     ("text", "hint"),
-    [("prot: 1", "'port'"), ("max-modl-len: 1", "'max_model_len'"), ("modles: []", "'models'"),
-     ("models:\n  - {model: a, dtpye: float32}", "'dtype'"), ("config: other.yaml", None)],
-)  # fmt: skip
+    [
+        ("prot: 1", "'port'"),
+        ("max-modl-len: 1", "'max_model_len'"),
+        ("modles: []", "'models'"),
+        ("models:\n  - {model: a, dtpye: float32}", "'dtype'"),
+        ("config: other.yaml", None),
+    ],
+)
 def test_unknown_keys_are_answered_with_the_nearest(text: str, hint: str | None, yaml_file: YamlFile) -> None:
     with pytest.raises(ConfigError) as caught:
         load(yaml_file(text))
@@ -76,9 +81,14 @@ def test_options_of_the_server_are_not_a_models(yaml_file: YamlFile) -> None:
 
 @pytest.mark.parametrize(
     ("text", "flag"),
-    [("port: x", "--port"), ("dtype: [a]", "--dtype"), ("seed: 1.5", "--seed"), ("port: true", "--port"),
-     ("models:\n  - {model: a, max-num-seqs: 0}", "--max-num-seqs")],
-)  # fmt: skip
+    [
+        ("port: x", "--port"),
+        ("dtype: [a]", "--dtype"),
+        ("seed: 1.5", "--seed"),
+        ("port: true", "--port"),
+        ("models:\n  - {model: a, max-num-seqs: 0}", "--max-num-seqs"),
+    ],
+)
 def test_bad_values_name_the_flag(text: str, flag: str, yaml_file: YamlFile) -> None:
     with pytest.raises(ConfigError, match=f"^{flag}: "):
         load(yaml_file(text))
@@ -104,9 +114,16 @@ def test_what_is_not_a_mapping_of_options(text: str | bytes, yaml_file: YamlFile
 
 @pytest.mark.parametrize(
     "text",
-    ["models: some/model", "models: {a: some/model}", "models: 3", "models:\n  - {name: a}", "models:\n  - 3",
-     "models:\n  - {model: [a, b]}", "model: [a, b]"],
-)  # fmt: skip
+    [
+        "models: some/model",
+        "models: {a: some/model}",
+        "models: 3",
+        "models:\n  - {name: a}",
+        "models:\n  - 3",
+        "models:\n  - {model: [a, b]}",
+        "model: [a, b]",
+    ],
+)
 def test_models_that_are_no_list_of_models(text: str, yaml_file: YamlFile) -> None:
     with pytest.raises(ConfigError, match=r"--config: .*model"):
         load(yaml_file(text))

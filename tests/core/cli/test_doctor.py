@@ -9,15 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from frameworkctl.cli import doctor, main
-from support.fake_dists import FakeDists
-from support.programs import frameworkctl, python
+from frameworkctl.cli import main
+from frameworkctl.cli.commands.doctor import command as doctor
+from support.plugged.fake_dists import FakeDists
+from support.serving.programs import frameworkctl, python
 
 FACTS: dict[str, Any] = {
-    "torch": "2.0", "threads": 2, "cpu_capability": "AVX2", "onednn": True, "cuda_build": None, "hip_build": None,
-    "gpus": [], "cuda_problem": None, "available_memory": 10**9, "device": "cpu", "backend": "reference", "priority": 0,
-    "others": {}, "unavailable": {}, "fast_types": ["bfloat16"],
-}  # fmt: skip
+    "torch": "2.0",
+    "threads": 2,
+    "cpu_capability": "AVX2",
+    "onednn": True,
+    "cuda_build": None,
+    "hip_build": None,
+    "gpus": [],
+    "cuda_problem": None,
+    "available_memory": 10**9,
+    "device": "cpu",
+    "backend": "reference",
+    "priority": 0,
+    "others": {},
+    "unavailable": {},
+    "fast_types": ["bfloat16"],
+}
 Report = Callable[..., tuple[int, dict[str, list[dict[str, str]]]]]
 
 
@@ -61,12 +74,14 @@ def test_a_machine_that_works(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("raise ImportError('libtorch_cpu.so: cannot open shared object file')",
-         "cannot be imported: ImportError: libtorch_cpu.so: cannot open shared object file"),
+        (
+            "raise ImportError('libtorch_cpu.so: cannot open shared object file')",
+            "cannot be imported: ImportError: libtorch_cpu.so: cannot open shared object file",
+        ),
         ("import os; os.kill(os.getpid(), 11)", "importing torch ends the process with signal 11"),
     ],
     ids=["import-error", "crash"],
-)  # fmt: skip
+)
 def test_a_broken_torch_is_a_line(code: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text(code)
@@ -81,7 +96,8 @@ def test_a_broken_torch_is_a_line(code: str, told: str, tmp_path: Path) -> None:
 def test_it_loads_no_torch_itself() -> None:
     code = """
     import sys
-    from frameworkctl.cli import doctor, main
+    from frameworkctl.cli import main
+    from frameworkctl.cli.commands.doctor import command as doctor
     doctor.torch_facts = lambda words: ({}, "not looked for")
     assert main(["doctor"]) == 1
     print("LOADED", *(m for m in ("torch", "transformers", "litestar") if m in sys.modules))
@@ -138,8 +154,14 @@ class TestMachine:
 
     def test_gpus(self, report: Report) -> None:
         gpu = {"name": "H100", "capability": "9.0", "memory": 80 * 10**9}
-        changes = {"cuda_build": "12.8", "gpus": [gpu], "device": "cuda:0", "backend": "fast", "priority": 5,
-                   "others": {"reference": 0, "slow": None}}  # fmt: skip
+        changes = {
+            "cuda_build": "12.8",
+            "gpus": [gpu],
+            "device": "cuda:0",
+            "backend": "fast",
+            "priority": 5,
+            "others": {"reference": 0, "slow": None},
+        }
         status, found = report(**changes)
         assert status == 0
         assert found["gpu"][0]["text"] == "H100, 80 GB, compute capability 9.0"
@@ -164,9 +186,7 @@ class TestMachine:
 
     def test_no_backend(self, report: Report) -> None:
         status, found = report(backend_problem="CompileError: no")
-        assert (status, found["backend"]) == (
-            1, [{"name": "backend", "state": "broken", "text": "CompileError: no"}]
-        )  # fmt: skip
+        assert (status, found["backend"]) == (1, [{"name": "backend", "state": "broken", "text": "CompileError: no"}])
 
     def test_downloads(self, report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from huggingface_hub import constants

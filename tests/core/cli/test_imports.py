@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.programs import python
+from support.serving.programs import python
 
 HEAVY = ("torch", "transformers", "litestar", "uvicorn", "tokenizers", "huggingface_hub", "safetensors", "jinja2")
 MAIN = """
@@ -19,8 +19,9 @@ def loaded_by(argv: list[str], status: int = 0) -> set[str]:
     return set(python(MAIN.format(argv=argv, status=status)).stderr.rpartition("LOADED ")[2].split())
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["plugins"], ["plugins", "--json"], ["serve", "--help"]],
-                         ids=" ".join)  # fmt: skip
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["--version"], ["plugins"], ["plugins", "--json"], ["serve", "--help"]], ids=" ".join
+)
 def test_nothing_heavy(argv: list[str]) -> None:
     modules = loaded_by(argv)
     assert "frameworkctl" in modules
@@ -50,8 +51,8 @@ def test_the_server_side_until_a_model_is_loaded() -> None:
     """The server's parts are imported, none of them with torch or transformers."""
     code = """
     import sys
-    import frameworkctl.server.run, frameworkctl.server.loading
-    from frameworkctl.cli.serve import load_plugins
+    import frameworkctl.server.run, frameworkctl.server.models.loading
+    from frameworkctl.cli.commands.serve import load_plugins
     from frameworkctl.plugins.discovery import BACKENDS, MODELS
     host = load_plugins([])
     host.load_named(MODELS, "LlamaForCausalLM")

@@ -12,11 +12,11 @@ from frameworkctl.cli import main
 from frameworkctl.errors import ConfigError
 from frameworkctl.testing.check import Request, check
 from frameworkctl_models.encoder.model import Encoder
-from support import fake_dists
-from support.encoders import make_encoder
-from support.fake_dists import FakeDists, installed
-from support.generic import make_generic
-from support.programs import frameworkctl, python
+from support.checkpoints.encoders import make_encoder
+from support.checkpoints.generic import make_generic
+from support.plugged import fake_dists
+from support.plugged.fake_dists import FakeDists, installed
+from support.serving.programs import frameworkctl, python
 
 ROOT = Path(__file__).parents[3]
 SCALED = """

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from frameworkctl.cli.fields import fields_of
+from frameworkctl.cli.option_fields import fields_of
 from frameworkctl.cli.parser import build, load_options
 from frameworkctl.config import EngineOptions, ModelOptions, Options, ServerOptions
 from frameworkctl.errors import ConfigError
@@ -79,8 +79,17 @@ class TestBooleans:
 
 
 class TestSizes:
-    SIZES = [("8192", 8192), ("8k", 8000), ("8K", 8192), ("1m", 10**6), ("2M", 2 << 20), ("4g", 4 * 10**9),
-             ("4G", 4 << 30), ("1.5k", 1500), ("0.5K", 512)]  # fmt: skip
+    SIZES = [
+        ("8192", 8192),
+        ("8k", 8000),
+        ("8K", 8192),
+        ("1m", 10**6),
+        ("2M", 2 << 20),
+        ("4g", 4 * 10**9),
+        ("4G", 4 << 30),
+        ("1.5k", 1500),
+        ("0.5K", 512),
+    ]
 
     @pytest.mark.parametrize(("raw", "value"), SIZES)
     def test_everywhere(self, raw: str, value: int, yaml_file: YamlFile) -> None:
@@ -139,10 +148,15 @@ class TestSpelling:
 
     @pytest.mark.parametrize(
         ("flag", "hint"),
-        [("--prot", "--port"), ("--max-model-length", "--max-model-len"), ("--max_modl_len", "--max-model-len"),
-         ("--no-enable-prefix-cache", "--no-enable-prefix-caching"), ("--served-model-names", "--served-model-name"),
-         ("--plugin", "--plugins")],
-    )  # fmt: skip
+        [
+            ("--prot", "--port"),
+            ("--max-model-length", "--max-model-len"),
+            ("--max_modl_len", "--max-model-len"),
+            ("--no-enable-prefix-cache", "--no-enable-prefix-caching"),
+            ("--served-model-names", "--served-model-name"),
+            ("--plugin", "--plugins"),
+        ],
+    )
     def test_an_unknown_flag_is_answered_with_the_nearest(self, flag: str, hint: str) -> None:
         for argv in ([flag], [flag, "7"], [f"{flag}=7"]):
             with pytest.raises(ConfigError) as caught:
@@ -253,9 +267,15 @@ def test_origins_as_json_or_words() -> None:
 
 @pytest.mark.parametrize(
     "argv",
-    [["--allowed-origins", "example.com"], ["--allowed-origins", "http://a/"], ["--allowed-origins", "[1]"],
-     ["--allowed-origins", '["*"'], ["--allow-credentials"], ["--allow-credentials", "--allowed-origins", '["*"]']],
-)  # fmt: skip
+    [
+        ["--allowed-origins", "example.com"],
+        ["--allowed-origins", "http://a/"],
+        ["--allowed-origins", "[1]"],
+        ["--allowed-origins", '["*"'],
+        ["--allow-credentials"],
+        ["--allow-credentials", "--allowed-origins", '["*"]'],
+    ],
+)
 def test_origins_that_cannot_be_meant(argv: list[str]) -> None:
     with pytest.raises(ConfigError, match="--allow"):
         load(*argv)

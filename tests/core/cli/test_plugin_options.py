@@ -7,13 +7,13 @@ from enum import Enum
 from typing import Any, Literal
 
 import pytest
-from frameworkctl.cli.fields import plugin_field
+from frameworkctl.cli.option_fields import plugin_field
 from frameworkctl.cli.parser import build, load_options
 from frameworkctl.cli.sources import ENV_PREFIX
 from frameworkctl.errors import ConfigError
 from frameworkctl.interfaces import OptionSpec
-from support.fake_dists import FakeDists, source
-from support.programs import frameworkctl
+from support.plugged.fake_dists import FakeDists, source
+from support.serving.programs import frameworkctl
 
 YamlFile = Callable[[str | bytes], str]
 
@@ -87,7 +87,7 @@ def registering(name: str) -> str:
 def test_a_name_of_ours_is_refused(name: str, dists: FakeDists) -> None:
     """Else the plugin's option silently takes the place of the server's, or argparse dies of it."""
     dists.add("acme", {"plugins": {"acme": "acme.p"}}, {"acme.p": registering(name)})
-    from frameworkctl.cli.serve import load_plugins, option_specs
+    from frameworkctl.cli.commands.serve import load_plugins, option_specs
 
     with pytest.raises(ConfigError, match=name):
         load_options([], option_specs(load_plugins(["--plugins", "acme"])), {})
@@ -95,7 +95,7 @@ def test_a_name_of_ours_is_refused(name: str, dists: FakeDists) -> None:
 
 def test_a_name_with_dashes_works_alike_everywhere_or_is_refused(dists: FakeDists, yaml_file: YamlFile) -> None:
     dists.add("acme", {"plugins": {"acme": "acme.p"}}, {"acme.p": registering("my-option")})
-    from frameworkctl.cli.serve import load_plugins, option_specs
+    from frameworkctl.cli.commands.serve import load_plugins, option_specs
 
     try:
         specs = option_specs(load_plugins(["--plugins", "acme"]))

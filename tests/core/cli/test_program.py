@@ -14,8 +14,8 @@ import pytest
 from frameworkctl import __version__
 from frameworkctl.cli import main
 from frameworkctl.plugins import PluginRecord
-from support.fake_dists import FakeDists, endpoint, policy, source
-from support.programs import FRAMEWORKCTL, Run, environment, frameworkctl
+from support.plugged.fake_dists import FakeDists, endpoint, policy, source
+from support.serving.programs import FRAMEWORKCTL, Run, environment, frameworkctl
 
 Program = Callable[..., Run]
 
@@ -104,8 +104,10 @@ class TestReport:
             "acme",
             {"endpoints": {"ring": "acme.ring"}, "plugins": {"fcfs2": "acme.fcfs", "sound": "acme.sound[audio]"}},
             {"acme.ring": endpoint("ring"), "acme.fcfs": policy("fcfs", override=True), "acme.sound": "1 / 0"},
-            version="1.2", requires=['nowhere-to-be-found; extra == "audio"'], extras=["audio"],
-        )  # fmt: skip
+            version="1.2",
+            requires=['nowhere-to-be-found; extra == "audio"'],
+            extras=["audio"],
+        )
 
     def test_json_has_every_field_of_every_record(self, dists: FakeDists, program: Program) -> None:
         self.add(dists)

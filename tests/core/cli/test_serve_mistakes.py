@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 from frameworkctl.cli import main
-from support.fake_dists import FakeDists, installed
-from support.programs import FRAMEWORKCTL, MARK, Run, environment, frameworkctl, marked
+from support.plugged.fake_dists import FakeDists, installed
+from support.serving.programs import FRAMEWORKCTL, MARK, Run, environment, frameworkctl, marked
 
 GONE = 90.0  # seconds in which what was left behind must have noticed
 MISTAKES: dict[str, tuple[list[str], str]] = {
@@ -51,8 +51,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     (root / "folder" / "config.json").write_text(json.dumps({"architectures": ["NobodysForCausalLM"]}))
     (root / "config.yaml").write_text("plugins:\n")
     with socket.create_server(("127.0.0.1", 0)) as busy:
-        yield {"site": dists.root, "folder": root / "folder", "empty": root / "empty",
-               "busy": busy.getsockname()[1], "config": root / "config.yaml"}  # fmt: skip
+        yield {
+            "site": dists.root,
+            "folder": root / "folder",
+            "empty": root / "empty",
+            "busy": busy.getsockname()[1],
+            "config": root / "config.yaml",
+        }
 
 
 def command(mistake: str, place: dict[str, Any]) -> tuple[list[str], str]:
@@ -80,7 +85,7 @@ class FakeNursery:
 def test_status_2_and_one_line(
     mistake: str, place: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("frameworkctl.cli.serve.NurseryProcess", FakeNursery)
+    monkeypatch.setattr("frameworkctl.cli.commands.serve.NurseryProcess", FakeNursery)
     level = logging.getLogger("frameworkctl").level
     args, message = command(mistake, place)
     try:
@@ -124,9 +129,11 @@ def test_ended_while_it_starts_nothing_is_left(number: signal.Signals) -> None:
     mark = uuid.uuid4().hex
     process = subprocess.Popen(
         [FRAMEWORKCTL, "serve", "/no/such/folder"],
-        env=environment(env={MARK: mark}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=environment(env={MARK: mark}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     until(lambda: any("nursery" in line for line in marked(mark)))
     os.kill(process.pid, number)
     process.wait(GONE)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 from frameworkctl.errors import ConfigError
-from frameworkctl.execution.fp8 import SCALE, expanded
+from frameworkctl.execution.weights.fp8 import SCALE, expanded
 from frameworkctl.params import SamplingParams
 from frameworkctl.testing import InProcessEngine
 from safetensors.torch import load_file, save_file
-from support.checkpoints import VOCAB, build_model, make_checkpoint
+from support.checkpoints.tiny import VOCAB, build_model, make_checkpoint
 from torch import Tensor
 
 GREEDY = SamplingParams(max_tokens=24, temperature=0.0, ignore_eos=True)
@@ -64,9 +64,15 @@ def fp8_checkpoint(folder: Path, block: tuple[int, int], layout: str) -> Any:
         (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
     for file, part in shards.items():
         save_file(part, folder / file)
-    change_config(folder, quantization_config={
-        "quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic", "weight_block_size": list(block),
-    })  # fmt: skip
+    change_config(
+        folder,
+        quantization_config={
+            "quant_method": "fp8",
+            "fmt": "e4m3",
+            "activation_scheme": "dynamic",
+            "weight_block_size": list(block),
+        },
+    )
     return model
 
 

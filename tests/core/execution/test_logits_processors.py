@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from frameworkctl.execution.logits_processors import ProcessorSet
+from frameworkctl.execution.sampling.logits_processors import ProcessorSet
 from frameworkctl.interfaces import LogitsProcessor, LogitsProcessorSpec, ProcessorContext
 from frameworkctl.params import SamplingParams
 from frameworkctl.scheduling.plan import NewSequence

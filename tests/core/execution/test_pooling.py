@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 import torch
 from frameworkctl.errors import ConfigError
-from frameworkctl.execution import heads
+from frameworkctl.execution.pooling import heads
 from frameworkctl.interfaces import PoolParams
 from frameworkctl.testing import InProcessEngine
 from safetensors.torch import save_file
-from support.checkpoints import VOCAB, make_checkpoint
-from support.encoders import make_encoder
+from support.checkpoints.encoders import make_encoder
+from support.checkpoints.tiny import VOCAB, make_checkpoint
 from torch import Tensor
 
 EMBED = PoolParams("embed", activate=False)
 LENGTHS = (60, 1, 37, 2, 18)
-EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "pooler.py"
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "engine" / "pooler.py"
 
 
 def prompts(*lengths: int) -> list[list[int]]:
@@ -53,9 +53,12 @@ def wanted(hidden: Tensor, pooler: str) -> Tensor:
 def test_decoders_in_chunks(checkpoints: dict[str, Path], pooler: str) -> None:
     """Steps of 16 tokens, among texts that want their tokens' states; ``max`` is a stranger's: the page's example."""
     engine = InProcessEngine(
-        checkpoints["llama"], convert="embed", pooler_config={"pooling_type": pooler}, max_num_batched_tokens=16,
+        checkpoints["llama"],
+        convert="embed",
+        pooler_config={"pooling_type": pooler},
+        max_num_batched_tokens=16,
         plugins=[str(EXAMPLE)] if pooler == "max" else [],
-    )  # fmt: skip
+    )
     model = model_of(checkpoints["llama"])
     texts = prompts()
     params = [EMBED if i % 2 == 0 else PoolParams("token_embed", activate=False) for i in range(len(texts))]
@@ -72,9 +75,15 @@ def test_decoders_in_chunks(checkpoints: dict[str, Path], pooler: str) -> None:
 def test_preempted_texts_begin_anew(checkpoints: dict[str, Path], overlap: bool) -> None:
     """Ten pages of 8 tokens for five texts of 40: they push each other out, and nothing is lost or mixed."""
     engine = InProcessEngine(
-        checkpoints["llama"], convert="embed", pooler_config={"pooling_type": "MEAN"}, max_num_batched_tokens=24,
-        max_model_len=64, block_size=8, num_gpu_blocks_override=10, overlap=overlap,
-    )  # fmt: skip
+        checkpoints["llama"],
+        convert="embed",
+        pooler_config={"pooling_type": "MEAN"},
+        max_num_batched_tokens=24,
+        max_model_len=64,
+        block_size=8,
+        num_gpu_blocks_override=10,
+        overlap=overlap,
+    )
     texts = prompts(40, 40, 40, 40, 40)
     model = model_of(checkpoints["llama"])
     for text, got in zip(texts, engine.pool(texts, EMBED), strict=True):
@@ -126,10 +135,13 @@ def test_dense_layers(checkpoints: dict[str, Path], tmp_path: Path) -> None:
     types = ("Pooling", "Dense", "Dense")
     modules = [{"path": f"{i}_{t}", "type": f"sentence_transformers.models.{t}"} for i, t in enumerate(types)]
     (tmp_path / "modules.json").write_text(json.dumps(modules))
-    for i, (tensors, activation) in enumerate((
-        ({"linear.weight": weights[0], "linear.bias": bias}, "torch.nn.modules.activation.Tanh"),
-        ({"weight": weights[1]}, "torch.nn.modules.linear.Identity"),
-    ), 1):  # fmt: skip
+    for i, (tensors, activation) in enumerate(
+        (
+            ({"linear.weight": weights[0], "linear.bias": bias}, "torch.nn.modules.activation.Tanh"),
+            ({"weight": weights[1]}, "torch.nn.modules.linear.Identity"),
+        ),
+        1,
+    ):
         folder = tmp_path / f"{i}_Dense"
         folder.mkdir()
         save_file(tensors, folder / "model.safetensors")

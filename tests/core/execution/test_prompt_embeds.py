@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from frameworkctl.execution.prompt_embeds import read_embeds
+from frameworkctl.execution.embeds.reader import read_embeds
 
 ROWS = torch.randn(55, 64, generator=torch.Generator().manual_seed(1))
 

@@ -11,7 +11,7 @@ from frameworkctl.params import SamplingParams
 from frameworkctl.scheduling.plan import PromptScores
 from frameworkctl.scheduling.sequence import Sequence
 from frameworkctl.testing import InProcessEngine
-from support.checkpoints import VOCAB
+from support.checkpoints.tiny import VOCAB
 
 TOP = 5
 PARAMS = SamplingParams(max_tokens=3, temperature=0.0, ignore_eos=True, prompt_logprobs=TOP)
@@ -48,10 +48,15 @@ def scores_of(engine: InProcessEngine, seq: Sequence) -> list[PromptScores]:
     return [e.scores for e in engine.events[seq.id] if e.scores is not None]
 
 
-@pytest.mark.parametrize(("family", "options"), [
-    ("llama", {}), ("llama", {"max_num_batched_tokens": 16}), ("gemma2", {"max_num_batched_tokens": 16}),
-    ("llama", {"max_num_batched_tokens": 16, "overlap": True}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [
+        ("llama", {}),
+        ("llama", {"max_num_batched_tokens": 16}),
+        ("gemma2", {"max_num_batched_tokens": 16}),
+        ("llama", {"max_num_batched_tokens": 16, "overlap": True}),
+    ],
+)
 def test_prompt_logprobs(checkpoints: dict[str, Path], family: str, options: dict[str, object]) -> None:
     """Whole and in chunks, among neighbours that do not ask, and again when the prefix cache knows the prompt."""
     engine = InProcessEngine(checkpoints[family], **options)

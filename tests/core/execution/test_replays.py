@@ -10,9 +10,9 @@ import torch
 from frameworkctl.params import SamplingParams
 from frameworkctl.testing import InProcessEngine
 from frameworkctl.testing.checkpoints import random_checkpoint
-from support.checkpoints import FAMILIES
-from support.cpu_backend import need_compiled
-from support.decoder_families import CONFIGS, config_of
+from support.checkpoints.decoder_families import CONFIGS, config_of
+from support.checkpoints.tiny import FAMILIES
+from support.engine.cpu_backend import need_compiled
 
 # with experts, windows, operations of torch between kernels
 OTHERS = (
@@ -46,9 +46,14 @@ def life(folder: Path, *, eager: bool, **options: object) -> tuple[dict[int, lis
     sizes = {"max_model_len": 200, "max_num_batched_tokens": 32}
     need = InProcessEngine(folder, **sizes).built.layout.max_pages(200, 32)
     engine = InProcessEngine(
-        folder, backend="cpu", enforce_eager=eager, overlap=True, num_gpu_blocks_override=need * 12 // 10, **sizes,
+        folder,
+        backend="cpu",
+        enforce_eager=eager,
+        overlap=True,
+        num_gpu_blocks_override=need * 12 // 10,
+        **sizes,
         **options,
-    )  # fmt: skip
+    )
     engine.record_logits = True
     steps: Counter[str] = Counter()
     forward, run = engine.runner.replays.forward, engine.runner.replays._run

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from frameworkctl.execution.drawing import MAX_PARTIAL_K, draw
-from frameworkctl.execution.penalties import apply_penalties
-from frameworkctl.execution.randomness import uniform
+from frameworkctl.execution.sampling.drawing import MAX_PARTIAL_K, draw
+from frameworkctl.execution.sampling.penalties import apply_penalties
+from frameworkctl.execution.sampling.randomness import uniform
 from frameworkctl.params import SamplingParams
 from frameworkctl.scheduling.plan import StepPlan
 from scipy import stats
-from support import sampling_bench
+from support.engine import sampling_bench
 
 VOCAB = 12
 DRAWS = 20_000
@@ -63,9 +63,12 @@ def test_distribution(name: str) -> None:
     u = uniform(np.full(DRAWS, 7, dtype=np.int64), np.arange(DRAWS))
     n = DRAWS
     tokens = draw(
-        (LOGITS / params.temperature).expand(n, -1).clone(), np.full(n, params.top_k),
-        np.full(n, params.top_p, np.float32), np.full(n, params.min_p, np.float32), u,
-    )  # fmt: skip
+        (LOGITS / params.temperature).expand(n, -1).clone(),
+        np.full(n, params.top_k),
+        np.full(n, params.top_p, np.float32),
+        np.full(n, params.min_p, np.float32),
+        u,
+    )
     counts = np.bincount(tokens.numpy(), minlength=VOCAB)
     assert counts[want == 0].sum() == 0
     if (want > 0).sum() > 1:
@@ -111,9 +114,12 @@ def test_ties_do_not_depend_on_a_neighbour() -> None:
     assert len(set(alone)) > 20
     for u, token in zip(np.linspace(0, 0.999, 40), alone, strict=True):
         pair = draw(
-            torch.stack([logits, torch.arange(300.0)]), np.array([2, 200]), np.ones(2, np.float32),
-            np.zeros(2, np.float32), np.array([u, 0.5]),
-        )  # fmt: skip
+            torch.stack([logits, torch.arange(300.0)]),
+            np.array([2, 200]),
+            np.ones(2, np.float32),
+            np.zeros(2, np.float32),
+            np.array([u, 0.5]),
+        )
         assert int(pair[0]) == token
 
 
@@ -173,9 +179,15 @@ def test_penalties(prompt: list[int], output: list[int], r: float, f: float, p: 
     known = torch.tensor([len(prompt) + len(output), 3])
     prompts = torch.tensor([len(prompt), 1])
     apply_penalties(
-        logits, torch.tensor([0, 2]), history, known, prompts, torch.tensor([r, 1.2]), torch.tensor([f, 0.4]),
+        logits,
+        torch.tensor([0, 2]),
+        history,
+        known,
+        prompts,
+        torch.tensor([r, 1.2]),
+        torch.tensor([f, 0.4]),
         torch.tensor([p, 0.9]),
-    )  # fmt: skip
+    )
     torch.testing.assert_close(logits[0], torch.tensor(penalized(LOGITS.tolist(), prompt, output, r, f, p)))
     assert torch.equal(logits[1], LOGITS)
     torch.testing.assert_close(logits[2], torch.tensor(penalized(LOGITS.flip(0).tolist(), [6], [6, 8], 1.2, 0.4, 0.9)))

@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from frameworkctl.execution.masking import apply_masks
+from frameworkctl.execution.sampling.masks import apply_masks
 from frameworkctl.params import SamplingParams
 from scipy import stats
-from support.sampling_bench import Bench
+from support.engine.sampling_bench import Bench
 
 VOCAB, DRAWS = 12, 8_000
 LOGITS = np.array([2.0, 1.5, 1.5, 0.3, 0.0, -0.5, -1.0, -1.2, -2.0, -3.0, -4.0, 1.4])
@@ -73,11 +73,18 @@ CASES: dict[str, dict[str, Any]] = {
     "min_tokens out": {"min_tokens": 5, "eos_token_ids": (EOS,), "stop_token_ids": (STOP,)},
     "min_tokens and a bias for the end": {"min_tokens": 9, "eos_token_ids": (EOS,), "logit_bias": {EOS: 100.0}},
     "all": {
-        **PENALTIES, "temperature": 1.4, "logit_bias": {9: 2.0, 2: -0.5}, "bad_words": ((7, 11), (8,)), "top_k": 6,
-        "allowed_token_ids": (0, 1, 2, 4, 6, 8, 9, 11), "min_tokens": 9, "stop_token_ids": (STOP,), "top_p": 0.9,
+        **PENALTIES,
+        "temperature": 1.4,
+        "logit_bias": {9: 2.0, 2: -0.5},
+        "bad_words": ((7, 11), (8,)),
+        "top_k": 6,
+        "allowed_token_ids": (0, 1, 2, 4, 6, 8, 9, 11),
+        "min_tokens": 9,
+        "stop_token_ids": (STOP,),
+        "top_p": 0.9,
         "min_p": 0.05,
     },
-}  # fmt: skip
+}
 MASKS = {"": None, "a grammar": {1, 3, 4, 6, 9, 11}}
 
 

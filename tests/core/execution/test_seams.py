@@ -9,8 +9,8 @@ import pytest
 import torch
 from frameworkctl.params import SamplingParams
 from frameworkctl.testing import InProcessEngine
-from support.checkpoints import FAMILIES, VOCAB
-from support.watch import Watch, watched
+from support.checkpoints.tiny import FAMILIES, VOCAB
+from support.serving.watch import Watch, watched
 
 GREEDY = SamplingParams(max_tokens=60, temperature=0.0, ignore_eos=True)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from frameworkctl.errors import ConfigError, RequestError
-from frameworkctl.offline.batch_files import OutputFile, numbered_lines
-from frameworkctl.offline.batch_lines import answer, name_of, read_request, refusal, refuse_stream
+from frameworkctl.offline.batch.files import OutputFile, numbered_lines
+from frameworkctl.offline.batch.lines import answer, name_of, read_request, refusal, refuse_stream
 
 
 def line(custom_id: str | None, status: int = 200) -> bytes:
@@ -71,14 +71,18 @@ def test_what_stands_for_a_line_that_has_no_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "param", "name"),
     [
-        ("{", None, None), ("[1]", None, None), ('{"custom_id": "a"}', None, "a"), ("\udc80", None, None),
-        ('{"custom_id": true, "url": "/x", "body": {}}', None, None), ('{"custom_id": 5}', None, "5"),
+        ("{", None, None),
+        ("[1]", None, None),
+        ('{"custom_id": "a"}', None, "a"),
+        ("\udc80", None, None),
+        ('{"custom_id": true, "url": "/x", "body": {}}', None, None),
+        ('{"custom_id": 5}', None, "5"),
         ('{"custom_id": "", "url": "/x", "body": {}}', "custom_id", None),
         ('{"custom_id": "a", "url": "/x", "body": {}, "method": "GET"}', "method", "a"),
         ('{"custom_id": "a", "url": "http://host/x", "body": {}}', "url", "a"),
         ("[" * 100_000, None, None),
     ],
-)  # fmt: skip
+)
 def test_lines_that_are_no_requests(text: str, param: str | None, name: str | None) -> None:
     raw = text.encode(errors="surrogateescape")
     with pytest.raises(RequestError) as caught:

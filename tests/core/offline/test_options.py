@@ -9,7 +9,7 @@ import pytest
 import torch
 from frameworkctl.errors import ConfigError
 from frameworkctl.offline.options import load_plugins, make_options
-from support.programs import python
+from support.serving.programs import python
 
 
 def test_values_reach_the_model() -> None:
@@ -25,10 +25,13 @@ def test_values_reach_the_model() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"max_modellen": 3}, "did you mean 'max_model_len'"), ({"port": 80}, "'port'"), ({"dtype": "int3"}, "dtype"),
-        ({"max_num_seqs": 0}, "max_num_seqs"), ({"tensor_parallel_size": 2}, "tensor_parallel_size"),
+        ({"max_modellen": 3}, "did you mean 'max_model_len'"),
+        ({"port": 80}, "'port'"),
+        ({"dtype": "int3"}, "dtype"),
+        ({"max_num_seqs": 0}, "max_num_seqs"),
+        ({"tensor_parallel_size": 2}, "tensor_parallel_size"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_named(given: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         make_options("folder", given, load_plugins(None))

@@ -15,10 +15,15 @@ from safetensors.numpy import load
 @pytest.mark.parametrize(
     ("given", "prompts"),
     [
-        ("a", ["a"]), (["a", "b"], ["a", "b"]), ([1, 2], [[1, 2]]), ([[1], [2, 3]], [[1], [2, 3]]), ([], []),
-        ({"prompt": "a"}, [{"prompt": "a"}]), (["a", [1], {"prompt": "b"}], ["a", [1], {"prompt": "b"}]),
+        ("a", ["a"]),
+        (["a", "b"], ["a", "b"]),
+        ([1, 2], [[1, 2]]),
+        ([[1], [2, 3]], [[1], [2, 3]]),
+        ([], []),
+        ({"prompt": "a"}, [{"prompt": "a"}]),
+        (["a", [1], {"prompt": "b"}], ["a", [1], {"prompt": "b"}]),
     ],
-)  # fmt: skip
+)
 def test_one_or_many(given: Any, prompts: list[Any]) -> None:
     assert prompt_list(given) == prompts
 
@@ -26,12 +31,14 @@ def test_one_or_many(given: Any, prompts: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("prompt", "fields"),
     [
-        ("a", {"prompt": "a"}), ([1, 2], {"prompt": [1, 2]}), ((1, 2), {"prompt": [1, 2]}),
+        ("a", {"prompt": "a"}),
+        ([1, 2], {"prompt": [1, 2]}),
+        ((1, 2), {"prompt": [1, 2]}),
         ({"prompt": "a", "cache_salt": "s"}, {"prompt": "a", "cache_salt": "s"}),
         ({"prompt_token_ids": [1, 2], "prompt": "a"}, {"prompt": [1, 2]}),
         ({"prompt": "a", "multi_modal_data": None}, {"prompt": "a"}),
     ],
-)  # fmt: skip
+)
 def test_fields_of_a_prompt(prompt: Any, fields: dict[str, Any]) -> None:
     assert prompt_fields(prompt, "prompts[0]") == fields
 

@@ -11,13 +11,23 @@ from frameworkctl import SamplingParams
 @pytest.mark.parametrize(
     ("given", "param"),
     [
-        ({"temperature": 2.5}, "temperature"), ({"temperature": float("nan")}, "temperature"), ({"top_p": 0}, "top_p"),
-        ({"top_k": -2}, "top_k"), ({"n": 0}, "n"), ({"n": 2, "temperature": 0}, "n"), ({"n": "two"}, "n"),
-        ({"max_tokens": 0}, "max_tokens"), ({"min_tokens": 20}, "min_tokens"), ({"stop": ["a"] * 65}, "stop"),
-        ({"stop": [""]}, "stop"), ({"stop": 7}, "stop"), ({"seed": 1 << 70}, "seed"), ({"logprobs": -3}, "logprobs"),
+        ({"temperature": 2.5}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"top_p": 0}, "top_p"),
+        ({"top_k": -2}, "top_k"),
+        ({"n": 0}, "n"),
+        ({"n": 2, "temperature": 0}, "n"),
+        ({"n": "two"}, "n"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"min_tokens": 20}, "min_tokens"),
+        ({"stop": ["a"] * 65}, "stop"),
+        ({"stop": [""]}, "stop"),
+        ({"stop": 7}, "stop"),
+        ({"seed": 1 << 70}, "seed"),
+        ({"logprobs": -3}, "logprobs"),
         ({"stop_token_ids": [-1]}, "stop_token_ids"),
     ],
-)  # fmt: skip
+)
 def test_what_no_model_can_do_is_refused_by_name(given: dict[str, Any], param: str) -> None:
     with pytest.raises(ValueError, match=param) as caught:
         SamplingParams(**given)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.fake_dists import FakeDists, installed
+from support.plugged.fake_dists import FakeDists, installed
 
 
 @pytest.fixture

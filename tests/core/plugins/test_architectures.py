@@ -8,22 +8,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from frameworkctl.frontend.checkpoint import read_checkpoint
+from frameworkctl.checkpoints.json_files import read_checkpoint
 from frameworkctl.interfaces import ConfigError
 from frameworkctl.plugins import PluginHost, discover, select
 from frameworkctl.plugins.architectures import Choice, choose
-from support import fake_dists
-from support.fake_dists import FakeDists, installed
+from support.plugged import fake_dists
+from support.plugged.fake_dists import FakeDists, installed
 
 GPT2 = {
-    "architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "vocab_size": 100, "n_embd": 8, "n_layer": 2,
-    "n_positions": 64, "eos_token_id": 99,
-}  # fmt: skip
+    "architectures": ["GPT2LMHeadModel"],
+    "model_type": "gpt2",
+    "vocab_size": 100,
+    "n_embd": 8,
+    "n_layer": 2,
+    "n_positions": 64,
+    "eos_token_id": 99,
+}
 LLAMA = {
-    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 100, "hidden_size": 8,
-    "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 64,
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "vocab_size": 100,
+    "hidden_size": 8,
+    "intermediate_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 64,
     "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
-}  # fmt: skip
+}
 PICKY = """
 from frameworkctl.interfaces import ConfigError, ModelInfo, ModelSpec, hookimpl
 

@@ -9,9 +9,9 @@ from typing import Any
 from frameworkctl.errors import ConfigError
 from frameworkctl.plugins import PluginHost
 from frameworkctl.plugins.importing import load_class
-from frameworkctl.server.stages import plugin_error
-from support.fake_dists import FakeDists, policy
-from support.plugin_host import make_host
+from frameworkctl.server.calls.stages import plugin_error
+from support.plugged.fake_dists import FakeDists, policy
+from support.plugged.plugin_host import make_host
 
 FAILING = "\n\ndef fail(call=None):\n    return call() if call else 1 / 0\n"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from frameworkctl import __version__
 from frameworkctl.plugins import Candidate, discover, discovery
-from support.fake_dists import FakeDists, endpoint, installed, policy
+from support.plugged.fake_dists import FakeDists, endpoint, installed, policy
 
 
 def of(*distributions: str) -> list[Candidate]:
@@ -20,12 +20,15 @@ def test_all_groups_are_found_without_importing_anything(dists: FakeDists) -> No
     dists.add(
         "acme",
         {
-            "endpoints": {"ring": "acme.a"}, "models": {"AcmeForCausalLM": "acme.b"}, "backends": {"fast": "acme.c"},
-            "checkpoints": {"tiny": "acme.d"}, "plugins": {"log": "acme.e:plugin"},
+            "endpoints": {"ring": "acme.a"},
+            "models": {"AcmeForCausalLM": "acme.b"},
+            "backends": {"fast": "acme.c"},
+            "checkpoints": {"tiny": "acme.d"},
+            "plugins": {"log": "acme.e:plugin"},
         },
         {f"acme.{m}": "raise RuntimeError('imported')" for m in "abcde"},
         version="2.5",
-    )  # fmt: skip
+    )
     found = of("acme")
     assert [(c.group.removeprefix("frameworkctl."), c.names, c.value) for c in found] == [
         ("endpoints", ("ring",), "acme.a"),

@@ -9,8 +9,8 @@ import pytest
 from frameworkctl.errors import ConfigError
 from frameworkctl.plugins import Candidate, PluginHost, Selection
 from frameworkctl.plugins.discovery import PLUGINS
-from support.fake_dists import IMPORTS, FakeDists, endpoint, policy, source
-from support.plugin_host import make_host, record_of, registered
+from support.plugged.fake_dists import IMPORTS, FakeDists, endpoint, policy, source
+from support.plugged.plugin_host import make_host, record_of, registered
 
 HALF_WAY = source(
     """
@@ -161,9 +161,14 @@ def test_fatal_when_it_is_ours(dists: FakeDists) -> None:
         host.load_eager()
 
 
-@pytest.mark.parametrize(("word", "error"), [
-    ("acme.nothing", "ModuleNotFoundError"), ("acme.good:Nothing", "AttributeError"), ("nowhere.at_all", "ModuleNot"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("word", "error"),
+    [
+        ("acme.nothing", "ModuleNotFoundError"),
+        ("acme.good:Nothing", "AttributeError"),
+        ("nowhere.at_all", "ModuleNot"),
+    ],
+)
 def test_a_dotted_path_that_leads_nowhere_is_fatal(dists: FakeDists, word: str, error: str) -> None:
     dists.add("acme", {}, {"acme.good": policy("good")})
     with pytest.raises(ConfigError, match=error) as caught:

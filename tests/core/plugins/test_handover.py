@@ -9,9 +9,9 @@ import pytest
 from frameworkctl.errors import ConfigError
 from frameworkctl.plugins import LoadedPlugin, PluginHost
 from frameworkctl.plugins.discovery import BACKENDS, MODELS
-from support.fake_dists import FakeDists, policy
-from support.plugin_host import make_host
-from support.programs import python
+from support.plugged.fake_dists import FakeDists, policy
+from support.plugged.plugin_host import make_host
+from support.serving.programs import python
 
 
 def handed_over(host: PluginHost) -> list[LoadedPlugin]:
@@ -50,8 +50,11 @@ def test_the_same_plugins_in_a_fresh_process(dists: FakeDists, tmp_path: Path) -
 
 
 def test_only_what_was_loaded_is_handed_over(dists: FakeDists) -> None:
-    dists.add("acme", {"plugins": {"bad": "acme.bad", "good": "acme.good"}, "models": {"AForCausalLM": "acme.m"}},
-              {"acme.bad": "1 / 0", "acme.good": policy("good"), "acme.m": ""})  # fmt: skip
+    dists.add(
+        "acme",
+        {"plugins": {"bad": "acme.bad", "good": "acme.good"}, "models": {"AForCausalLM": "acme.m"}},
+        {"acme.bad": "1 / 0", "acme.good": policy("good"), "acme.m": ""},
+    )
     values = [p.value for p in make_host("all").loaded()]
     assert "acme.good" in values
     assert not {"acme.bad", "acme.m"} & set(values)

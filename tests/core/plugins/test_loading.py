@@ -10,9 +10,9 @@ import pytest
 from frameworkctl.errors import ConfigError
 from frameworkctl.plugins.discovery import BACKENDS, ENDPOINTS, MODELS
 from frameworkctl.plugins.importing import load_class
-from support.fake_dists import FakeDists, endpoint, model, policy, source
-from support.plugin_host import make_host, record_of
-from support.programs import python
+from support.plugged.fake_dists import FakeDists, endpoint, model, policy, source
+from support.plugged.plugin_host import make_host, record_of
+from support.serving.programs import python
 
 OUR_POLICIES = r"policy fcfs of frameworkctl \S+ \(frameworkctl\.scheduling\.policies\)"
 COUNTING = """

@@ -76,9 +76,14 @@ def test_words_switch_on(words: str, changed: list[Candidate], named: list[Candi
 
 @pytest.mark.parametrize(
     ("word", "dropped"),
-    [("no:chat", [CHAT]), ("no:request-log", [REQUEST_LOG]), ("no:AcmeForCausalLM", [ACME]),
-     ("no:acme-tools", [ACME, FAST, TINY]), ("no:tiny", [TINY])],
-)  # fmt: skip
+    [
+        ("no:chat", [CHAT]),
+        ("no:request-log", [REQUEST_LOG]),
+        ("no:AcmeForCausalLM", [ACME]),
+        ("no:acme-tools", [ACME, FAST, TINY]),
+        ("no:tiny", [TINY]),
+    ],
+)
 def test_no_switches_off(word: str, dropped: list[Candidate]) -> None:
     selection = choose(word)
     assert [c for c in choose("").on if c not in selection.on] == dropped
@@ -94,8 +99,9 @@ def test_none_leaves_what_is_essential() -> None:
         choose("ping,none")
 
 
-@pytest.mark.parametrize("word", ["service", "commands", "policies", "LlamaForCausalLM", "Qwen2ForCausalLM",
-                                  "reference", "frameworkctl"])  # fmt: skip
+@pytest.mark.parametrize(
+    "word", ["service", "commands", "policies", "LlamaForCausalLM", "Qwen2ForCausalLM", "reference", "frameworkctl"]
+)
 def test_the_essential_cannot_be_dropped(word: str) -> None:
     with pytest.raises(ConfigError, match=r"is essential and cannot be switched off"):
         choose(f"no:{word}")

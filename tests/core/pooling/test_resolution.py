@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from frameworkctl.checkpoints.json_files import read_checkpoint
 from frameworkctl.errors import ConfigError
-from frameworkctl.frontend.checkpoint import read_checkpoint
 from frameworkctl.interfaces import ModelInfo, PoolerSpec, PoolingInfo
 from frameworkctl.pooling.plugin import register_poolers
 from frameworkctl.pooling.resolution import resolve
@@ -39,9 +39,14 @@ class Folder:
         """``info`` is what the class says of itself; None: it generates."""
         self.write("config.json", self.config)
         model = ModelInfo(
-            architecture="LlamaForCausalLM", tasks=frozenset({"generate"}) if info is None else tasks, vocab_size=320,
-            hidden_size=64, num_layers=2, max_model_len=512, pooling=info,
-        )  # fmt: skip
+            architecture="LlamaForCausalLM",
+            tasks=frozenset({"generate"}) if info is None else tasks,
+            vocab_size=320,
+            hidden_size=64,
+            num_layers=2,
+            max_model_len=512,
+            pooling=info,
+        )
         return resolve(model, read_checkpoint(self.path), poolers=POOLERS, **given)
 
     def pooling(self, *args: Any, **given: Any) -> PoolingInfo:
@@ -58,19 +63,22 @@ def folder(tmp_path: Path) -> Folder:
 ENCODER = PoolingInfo(pooler="cls", size=64, whole=True)
 
 
-@pytest.mark.parametrize(("architecture", "given", "tasks"), [
-    ("LlamaForCausalLM", {}, {"generate"}),
-    ("LlamaForCausalLM", {"runner": "generate"}, {"generate"}),
-    ("LlamaForCausalLM", {"runner": "pooling"}, EMBED),
-    ("LlamaForCausalLM", {"convert": "embed"}, EMBED),
-    ("LlamaForCausalLM", {"convert": "classify"}, CLASSIFY),
-    ("LlamaForCausalLM", {"convert": "none"}, {"generate"}),
-    ("LlamaModel", {}, EMBED),
-    ("LlamaEmbeddingModel", {}, EMBED),
-    ("LlamaForSequenceClassification", {}, CLASSIFY),
-    ("LlamaForSequenceClassification", {"convert": "embed"}, EMBED),
-    ("LlamaForTokenClassification", {}, {"token_classify"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("architecture", "given", "tasks"),
+    [
+        ("LlamaForCausalLM", {}, {"generate"}),
+        ("LlamaForCausalLM", {"runner": "generate"}, {"generate"}),
+        ("LlamaForCausalLM", {"runner": "pooling"}, EMBED),
+        ("LlamaForCausalLM", {"convert": "embed"}, EMBED),
+        ("LlamaForCausalLM", {"convert": "classify"}, CLASSIFY),
+        ("LlamaForCausalLM", {"convert": "none"}, {"generate"}),
+        ("LlamaModel", {}, EMBED),
+        ("LlamaEmbeddingModel", {}, EMBED),
+        ("LlamaForSequenceClassification", {}, CLASSIFY),
+        ("LlamaForSequenceClassification", {"convert": "embed"}, EMBED),
+        ("LlamaForTokenClassification", {}, {"token_classify"}),
+    ],
+)
 def test_what_a_decoder_is_served_for(folder: Folder, architecture: str, given: Any, tasks: frozenset[str]) -> None:
     folder.config["architectures"] = [architecture]
     found = folder.resolve(**given)
@@ -81,22 +89,30 @@ def test_what_a_decoder_is_served_for(folder: Folder, architecture: str, given: 
         assert found.pooling.task == next(t for t in ("embed", "classify", "token_classify") if t in tasks)
 
 
-@pytest.mark.parametrize(("architecture", "info", "given", "words"), [
-    ("LlamaForSequenceClassification", None, {"runner": "generate"}, "does not generate text"),
-    ("BertModel", ENCODER, {"runner": "generate"}, "does not generate text"),
-    ("BertModel", ENCODER, {"convert": "classify"}, "--convert classify: BertModel has a head of its own"),
-    ("LlamaForCausalLM", None, {"runner": "pooling", "convert": "none"}, "--convert none"),
-    ("LlamaForCausalLM", None, {"given": {"task": "embed"}}, "--runner pooling"),
-    ("BertModel", ENCODER, {"given": {"poolin_type": "MEAN"}}, "did you mean 'pooling_type'?"),
-    ("BertModel", ENCODER, {"given": {"pooling_type": "MAX"}}, "no pooler 'MAX'; known are all, cls, last, mean, step"),
-    ("BertModel", ENCODER, {"given": {"task": "classify"}}, "not do the task classify; it does embed, token_embed"),
-    ("BertModel", ENCODER, {"given": {"task": "score"}}, "Invalid enum value 'score'"),
-    ("BertModel", ENCODER, {"given": {"pooling_type": "CLS", "seq_pooling_type": "CLS"}}, "give one of them"),
-    ("BertModel", ENCODER, {"given": {"seq_pooling_type": "ALL"}}, "serves token_classify, token_embed"),
-    ("BertModel", ENCODER, {"given": {"dimensions": 32}}, "cannot be cut to 32"),
-    ("BertModel", ENCODER, {"given": {"dimensions": 0}}, "dimensions must be at least 1"),
-    ("BertModel", ENCODER, {"given": {"logit_sigma": 0}}, "logit_sigma must not be 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("architecture", "info", "given", "words"),
+    [
+        ("LlamaForSequenceClassification", None, {"runner": "generate"}, "does not generate text"),
+        ("BertModel", ENCODER, {"runner": "generate"}, "does not generate text"),
+        ("BertModel", ENCODER, {"convert": "classify"}, "--convert classify: BertModel has a head of its own"),
+        ("LlamaForCausalLM", None, {"runner": "pooling", "convert": "none"}, "--convert none"),
+        ("LlamaForCausalLM", None, {"given": {"task": "embed"}}, "--runner pooling"),
+        ("BertModel", ENCODER, {"given": {"poolin_type": "MEAN"}}, "did you mean 'pooling_type'?"),
+        (
+            "BertModel",
+            ENCODER,
+            {"given": {"pooling_type": "MAX"}},
+            "no pooler 'MAX'; known are all, cls, last, mean, step",
+        ),
+        ("BertModel", ENCODER, {"given": {"task": "classify"}}, "not do the task classify; it does embed, token_embed"),
+        ("BertModel", ENCODER, {"given": {"task": "score"}}, "Invalid enum value 'score'"),
+        ("BertModel", ENCODER, {"given": {"pooling_type": "CLS", "seq_pooling_type": "CLS"}}, "give one of them"),
+        ("BertModel", ENCODER, {"given": {"seq_pooling_type": "ALL"}}, "serves token_classify, token_embed"),
+        ("BertModel", ENCODER, {"given": {"dimensions": 32}}, "cannot be cut to 32"),
+        ("BertModel", ENCODER, {"given": {"dimensions": 0}}, "dimensions must be at least 1"),
+        ("BertModel", ENCODER, {"given": {"logit_sigma": 0}}, "logit_sigma must not be 0"),
+    ],
+)
 def test_contradictions(folder: Folder, architecture: str, info: PoolingInfo | None, given: Any, words: str) -> None:
     folder.config["architectures"] = [architecture]
     with pytest.raises(ConfigError) as e:
@@ -152,18 +168,27 @@ def test_a_broken_modules_file(folder: Folder) -> None:
         folder.resolve(ENCODER)
 
 
-@pytest.mark.parametrize(("config", "labels", "activation"), [
-    ({}, ("LABEL_0", "LABEL_1"), "softmax"),
-    ({"num_labels": 1}, ("LABEL_0",), "sigmoid"),
-    ({"id2label": {"1": "no", "0": "yes"}}, ("yes", "no"), "softmax"),
-    ({"id2label": {"0": "x"}, "problem_type": "regression"}, ("x",), "identity"),
-    ({"problem_type": "multi_label_classification"}, ("LABEL_0", "LABEL_1"), "sigmoid"),
-    ({"num_labels": 1, "problem_type": "single_label_classification"}, ("LABEL_0",), "sigmoid"),
-    ({"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Sigmoid"}}, ("LABEL_0", "LABEL_1"),
-     "sigmoid"),
-    ({"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity", "num_labels": 1}, ("LABEL_0",),
-     "identity"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("config", "labels", "activation"),
+    [
+        ({}, ("LABEL_0", "LABEL_1"), "softmax"),
+        ({"num_labels": 1}, ("LABEL_0",), "sigmoid"),
+        ({"id2label": {"1": "no", "0": "yes"}}, ("yes", "no"), "softmax"),
+        ({"id2label": {"0": "x"}, "problem_type": "regression"}, ("x",), "identity"),
+        ({"problem_type": "multi_label_classification"}, ("LABEL_0", "LABEL_1"), "sigmoid"),
+        ({"num_labels": 1, "problem_type": "single_label_classification"}, ("LABEL_0",), "sigmoid"),
+        (
+            {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Sigmoid"}},
+            ("LABEL_0", "LABEL_1"),
+            "sigmoid",
+        ),
+        (
+            {"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity", "num_labels": 1},
+            ("LABEL_0",),
+            "identity",
+        ),
+    ],
+)
 def test_classes(folder: Folder, config: dict[str, Any], labels: tuple[str, ...], activation: str) -> None:
     folder.config |= {"architectures": ["LlamaForSequenceClassification"], **config}
     found = folder.pooling()
@@ -184,9 +209,10 @@ def test_tokens_as_classes(folder: Folder) -> None:
     """A reranker that answers yes or no: the rows of a language model's head are the classifier."""
     ids = {"no": 7, "yes": 9}
     folder.config |= {
-        "architectures": ["LlamaForSequenceClassification"], "classifier_from_token": ["no", "yes"],
+        "architectures": ["LlamaForSequenceClassification"],
+        "classifier_from_token": ["no", "yes"],
         "is_original_qwen3_reranker": True,
-    }  # fmt: skip
+    }
     found = folder.pooling(token_id=ids.get)
     assert (found.classifier_from_token, found.classifier_method) == ((7, 9), "from_2_way_softmax")
     assert (len(found.labels), found.activation, found.pairs) == (1, "sigmoid", "joined")
@@ -211,9 +237,14 @@ def test_matryoshka(folder: Folder) -> None:
 
 def test_options_come_last(folder: Folder) -> None:
     given = {
-        "tok_pooling_type": "step", "use_activation": False, "task": "token_embed", "step_tag_id": 5, "logit_mean": 2.5,
-        "returned_token_ids": [1, 3], "options": {"mine": [1]},
-    }  # fmt: skip
+        "tok_pooling_type": "step",
+        "use_activation": False,
+        "task": "token_embed",
+        "step_tag_id": 5,
+        "logit_mean": 2.5,
+        "returned_token_ids": [1, 3],
+        "options": {"mine": [1]},
+    }
     found = folder.pooling(ENCODER, given=given)
     assert (found.token_pooler, found.task, found.normalize, found.activate) == ("step", "token_embed", False, False)
     assert (found.step_tag_id, found.logit_mean, found.returned_token_ids) == (5, 2.5, (1, 3))

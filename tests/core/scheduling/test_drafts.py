@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from frameworkctl.interfaces import PoolParams, Speculator
 from frameworkctl.params import SamplingParams
-from frameworkctl.scheduling.drafts import Drafter
-from frameworkctl.scheduling.ngram import NgramOptions
-from frameworkctl.scheduling.prompt_lookup import Ngram, lookup
+from frameworkctl.scheduling.speculation.drafts import Drafter
+from frameworkctl.scheduling.speculation.ngram import NgramOptions
+from frameworkctl.scheduling.speculation.prompt_lookup import Ngram, lookup
 from hypothesis import given
 from hypothesis import strategies as st
-from support.scheduling import make_sequence
+from support.engine.scheduling import make_sequence
 
 
 def searched(tokens: list[int], most: int, least: int, longest: int) -> list[int]:
@@ -31,9 +31,11 @@ def searched(tokens: list[int], most: int, least: int, longest: int) -> list[int
 
 
 @given(
-    tokens=st.lists(st.integers(0, 3), min_size=1, max_size=40), most=st.integers(1, 6), least=st.integers(1, 4),
+    tokens=st.lists(st.integers(0, 3), min_size=1, max_size=40),
+    most=st.integers(1, 6),
+    least=st.integers(1, 4),
     more=st.integers(0, 3),
-)  # fmt: skip
+)
 def test_lookup(tokens: list[int], most: int, least: int, more: int) -> None:
     found = lookup(np.array(tokens, dtype=np.int32), most, least, least + more)
     assert found == searched(tokens, most, least, least + more)
@@ -92,11 +94,19 @@ def test_a_sequence_that_decodes_gets_drafts() -> None:
 @pytest.mark.parametrize(
     "wish",
     [
-        {"logprobs": 0}, {"presence_penalty": 0.1}, {"frequency_penalty": 0.1}, {"repetition_penalty": 1.1},
-        {"bad_words": ((1, 2),)}, {"processors": {"x": b"{}"}}, {"logit_bias": {1: 1.0}}, {"min_tokens": 3},
-        {"allowed_token_ids": (1, 2)}, {"logprob_token_ids": (1,)}, {"prompt_logprobs": 1},
+        {"logprobs": 0},
+        {"presence_penalty": 0.1},
+        {"frequency_penalty": 0.1},
+        {"repetition_penalty": 1.1},
+        {"bad_words": ((1, 2),)},
+        {"processors": {"x": b"{}"}},
+        {"logit_bias": {1: 1.0}},
+        {"min_tokens": 3},
+        {"allowed_token_ids": (1, 2)},
+        {"logprob_token_ids": (1,)},
+        {"prompt_logprobs": 1},
     ],
-)  # fmt: skip
+)
 def test_none_where_more_than_logits_counts(wish: dict[str, Any]) -> None:
     assert drafts(SamplingParams(max_tokens=50, **wish)) == []
 
@@ -104,10 +114,16 @@ def test_none_where_more_than_logits_counts(wish: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "state",
     [
-        {"computed": 3}, {"computed": 5}, {"pending": 1}, {"input_open": True}, {"constrained": object()},
-        {"embeds": b""}, {"pool": PoolParams("embed")}, {"prompt_len": 5},
+        {"computed": 3},
+        {"computed": 5},
+        {"pending": 1},
+        {"input_open": True},
+        {"constrained": object()},
+        {"embeds": b""},
+        {"pool": PoolParams("embed")},
+        {"prompt_len": 5},
     ],
-)  # fmt: skip
+)
 def test_none_where_it_does_not_decode_tokens(state: dict[str, Any]) -> None:
     assert drafts(PLAIN, **state) == []
 

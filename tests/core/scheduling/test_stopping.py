@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from frameworkctl.params import SamplingParams
 from frameworkctl.scheduling.stopping import stop_reason
-from support.scheduling import make_sequence
+from support.engine.scheduling import make_sequence
 
 EOS, EXTRA, STOP, OTHER = 2, 3, 5, 9
 ENDS = (EOS, EXTRA)

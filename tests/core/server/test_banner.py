@@ -17,11 +17,13 @@ from frameworkctl.server.banner import banner
 def test_it_names_the_pooler_that_is_used(tasks: set[str], says: str) -> None:
     plugin = SimpleNamespace(distribution="mine", version="1")
     model: Any = SimpleNamespace(
-        names=("m",), choice=SimpleNamespace(registered=SimpleNamespace(plugin=plugin), native=True), max_model_len=9,
+        names=("m",),
+        choice=SimpleNamespace(registered=SimpleNamespace(plugin=plugin), native=True),
+        max_model_len=9,
         info=SimpleNamespace(
             tasks=tasks, architecture="A", pooling=PoolingInfo(size=4, pooler="mean", token_pooler="step")
         ),
-    )  # fmt: skip
+    )
     engine: Any = SimpleNamespace(
         cache_tokens=0, pages=0, cache_bytes=0, parameters=5, dtype="float32", device="cpu", backend="cpu", threads=1
     )

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from frameworkctl.errors import RequestError
 from frameworkctl.interfaces import Constraint
-from frameworkctl.server import constraints
-from frameworkctl.server.constraints import Constraints, grammar_of
+from frameworkctl.server.models import constraints
+from frameworkctl.server.models.constraints import Constraints, grammar_of
 from frameworkctl.workers.compiling import Compiled, Setup
 from frameworkctl.workers.pool import NotStarted, OutOfMemory, OutOfTime, WorkerDied
 
@@ -82,8 +82,10 @@ def test_each_is_compiled_once(pool: Pool) -> None:
     made = Constraints(SETUP, seconds=5.0)
     found = ask("a", "b", "a", own=made)
     assert [(g.text, g.ends, g.loosened, g.job) for g in found] == [
-        ("A", ("0", "[0]"), ("a.b",), ""), ("B", ("1", "[1]"), ("a.b",), ""), ("A", ("2", "[2]"), ("a.b",), "")
-    ]  # fmt: skip
+        ("A", ("0", "[0]"), ("a.b",), ""),
+        ("B", ("1", "[1]"), ("a.b",), ""),
+        ("A", ("2", "[2]"), ("a.b",), ""),
+    ]
     assert {(g.openings, g.opening_ids) for g in found} == {(("ab",), ((97, 98),))}
     ask("b", "a", own=made)
     assert sorted(choice for choice, _ in pool.seen) == ["a", "b"]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from frameworkctl.config import ModelOptions, NamedModel, Options, ServerOptions
 from frameworkctl.errors import ConfigError
-from frameworkctl.server.loading import engine_config, load_model
-from support.plugin_host import make_host
+from frameworkctl.server.models.loading import engine_config, load_model
+from support.plugged.plugin_host import make_host
 
 
 def load(folder: Path, **options: Any) -> str:

@@ -6,7 +6,6 @@ import itertools
 from typing import Any
 
 import pytest
-from frameworkctl.frontend.detokenizer import Detokenizer, Vocabulary
 from frameworkctl.interfaces import (
     CallArguments,
     CallBegin,
@@ -21,9 +20,10 @@ from frameworkctl.interfaces import (
     TokenLogprob,
     Work,
 )
-from frameworkctl.server.guard import Guard
-from frameworkctl.server.guarded import GuardedSequence
-from support.checkpoints import build_tokenizer
+from frameworkctl.server.filters.call_filters import Guard
+from frameworkctl.server.filters.sequence_filters import GuardedSequence
+from frameworkctl.text.detokenizer import Detokenizer, Vocabulary
+from support.checkpoints.tiny import build_tokenizer
 
 TEXT = "the quick brown fö𝄞x jumps"
 
@@ -84,9 +84,13 @@ def outputs(vocabulary: Vocabulary, filters: list[OutputFilter], text: str, size
         entries = [SampledLogprobs(TokenLogprob(i, vocabulary.text_of(i), -1.0), ()) for i in piece]
         last = "length" if at + size >= len(ids) else None
         output = Output(
-            item=0, index=0, text=detokenizer.feed(piece), token_ids=piece, logprobs=entries,
+            item=0,
+            index=0,
+            text=detokenizer.feed(piece),
+            token_ids=piece,
+            logprobs=entries,
             finish_reason=last,  # type: ignore[arg-type]
-        )  # fmt: skip
+        )
         passed.append(sequence.pass_on(output))
         if passed[-1].finish_reason is not None:
             break
@@ -161,9 +165,13 @@ def test_alternatives_that_would_complete_a_word_are_left_out(vocabulary: Vocabu
     whole, rest, other = (logprob(vocabulary, text) for text in (" brown", "own", "x"))
     entries = [SampledLogprobs(first, (whole, other, rest)), SampledLogprobs(second, (rest, other))]
     output = Output(
-        item=0, index=0, text=" bre", token_ids=[first.token_id, second.token_id], logprobs=entries,
+        item=0,
+        index=0,
+        text=" bre",
+        token_ids=[first.token_id, second.token_id],
+        logprobs=entries,
         finish_reason="length",
-    )  # fmt: skip
+    )
     item = GenerateItem(prompt=Prompt([5]), params=SamplingParams(max_tokens=9, logprobs=2))
     passed = GuardedSequence(Guard(lambda: [Knows()], vocabulary), item, 0, 0).pass_on(output)
     assert passed.logprobs == [SampledLogprobs(first, (other, rest)), SampledLogprobs(second, (other,))]

@@ -6,20 +6,25 @@ from typing import Any
 
 import pytest
 from frameworkctl.errors import RequestError
-from frameworkctl.frontend.tokenizer import TextTokenizer
 from frameworkctl.interfaces import ModelInfo, PoolingInfo
 from frameworkctl.limits import MAX_TEXT_BYTES
-from frameworkctl.server.pool_prompts import MAX_TOKENS, PoolPrompts
-from support.checkpoints import build_tokenizer
+from frameworkctl.server.models.pool_prompts import MAX_TOKENS, PoolPrompts
+from frameworkctl.text.tokenizer import TextTokenizer
+from support.checkpoints.tiny import build_tokenizer
 
 LONG = MAX_TOKENS // 4
 
 
 def prompts(limit: int = LONG, **pooling: Any) -> PoolPrompts:
     info = ModelInfo(
-        architecture="Fake", tasks=frozenset({"embed"}), vocab_size=100_000, hidden_size=4, num_layers=1,
-        max_model_len=limit, pooling=PoolingInfo(size=4, **pooling),
-    )  # fmt: skip
+        architecture="Fake",
+        tasks=frozenset({"embed"}),
+        vocab_size=100_000,
+        hidden_size=4,
+        num_layers=1,
+        max_model_len=limit,
+        pooling=PoolingInfo(size=4, **pooling),
+    )
     return PoolPrompts(TextTokenizer(build_tokenizer(), {"pad_token": "<|pad|>"}), info, limit)
 
 

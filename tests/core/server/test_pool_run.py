@@ -10,12 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from frameworkctl.engine.client import EngineClient
 from frameworkctl.engine.messages import Abort, EngineLoad, Outputs, Pool, Pooled, Row
 from frameworkctl.errors import EngineError
 from frameworkctl.interfaces import PoolFormatter, PoolItem, PoolOutput, PoolParams, Prompt, Reply, Usage
+from frameworkctl.server.calls.pooling import PoolRun, answer, kinds
+from frameworkctl.server.engines.client import EngineClient
 from frameworkctl.server.lanes import Lanes
-from frameworkctl.server.pooling import PoolRun, answer, kinds
 
 MODEL: Any = SimpleNamespace(settings=SimpleNamespace(max_num_seqs=8, max_num_batched_tokens=100), max_model_len=60)
 EMBED = PoolParams("embed")

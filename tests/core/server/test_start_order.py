@@ -10,13 +10,22 @@ import pytest
 from frameworkctl.config import EngineConfig, EngineOptions
 from frameworkctl.engine.framing import pack
 from frameworkctl.engine.messages import EngineInfo, Fatal, Ready
-from frameworkctl.engine.supervisor import Supervisor
 from frameworkctl.errors import ConfigError, UnavailableError
+from frameworkctl.server.engines.supervisor import Supervisor
 
 INFO = EngineInfo(
-    pid=1, dtype="float32", device="cpu", backend="cpu", threads=1, pages=0, page_tokens=16, cache_bytes=0,
-    cache_tokens=0, parameters=1, asynchronous=False,
-)  # fmt: skip
+    pid=1,
+    dtype="float32",
+    device="cpu",
+    backend="cpu",
+    threads=1,
+    pages=0,
+    page_tokens=16,
+    cache_bytes=0,
+    cache_tokens=0,
+    parameters=1,
+    asynchronous=False,
+)
 
 
 class Nursery:
@@ -47,9 +56,14 @@ class Nursery:
 
 def config(name: str) -> EngineConfig:
     return EngineConfig(
-        name=name, folder="", architecture="X", checkpoint_dtype="float32", max_model_len=8, vocab_size=8,
+        name=name,
+        folder="",
+        architecture="X",
+        checkpoint_dtype="float32",
+        max_model_len=8,
+        vocab_size=8,
         options=EngineOptions(),
-    )  # fmt: skip
+    )
 
 
 async def settle() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from frameworkctl.errors import RequestError
-from frameworkctl.server import structure
-from frameworkctl.server.structure import check_structure
+from frameworkctl.server.http.bodies import structure
+from frameworkctl.server.http.bodies.structure import check_structure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import msgspec
 import pytest
-from frameworkctl.server.header_names import MAX_NAMED, MAX_PATH, for_header
-from frameworkctl.server.unknown_fields import unknown_fields
+from frameworkctl.server.http.bodies.unknown_fields import unknown_fields
+from frameworkctl.server.http.header_names import MAX_NAMED, MAX_PATH, for_header
 
 
 class Leaf(msgspec.Struct):

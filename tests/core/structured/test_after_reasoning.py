@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from frameworkctl.interfaces import Constraint, GrammarContext
 from frameworkctl.params import Grammar, SamplingParams
-from frameworkctl.scheduling.constrained import NO_TOKEN, Constrained
-from frameworkctl.scheduling.masks import step_masks
+from frameworkctl.scheduling.constraints.masks import step_masks
+from frameworkctl.scheduling.constraints.states import NO_TOKEN, Constrained
 from frameworkctl.structured.matching import GuidanceCompiler
 from frameworkctl.structured.plugin import prepare
-from support.checkpoints import build_tokenizer
+from support.checkpoints.tiny import build_tokenizer
 from tokenizers import AddedToken, Tokenizer
 
 END = "</think>"

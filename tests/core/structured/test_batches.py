@@ -20,10 +20,12 @@ EXPRESSION = 'start: e\ne: t ("+" t)*\nt: /[0-9]{1,2}/ | "(" e ")"\n'
 TAG = {"triggers": ["<n>"], "structures": [{"begin": "<n>", "schema": {"enum": [1, 22]}, "end": "</n>"}]}
 KINDS: dict[str, tuple[Any, str]] = {
     "regex": (r"\d{3}-[a-f]{2}/x\\", r"[0-9]{3}-[a-f]{2}/x\\"),
-    "choice": (["positive", "negative", 'say "hi"\n', "好的"], "positive|negative|say \"hi\"\n|好的"),
-    "grammar": ('root ::= "SELECT " col " FROM " tab\ncol ::= "id" | "name"\ntab ::= [a-z]{2,3}\n',
-                "SELECT (id|name) FROM [a-z]{2,3}"),
-}  # fmt: skip
+    "choice": (["positive", "negative", 'say "hi"\n', "好的"], 'positive|negative|say "hi"\n|好的'),
+    "grammar": (
+        'root ::= "SELECT " col " FROM " tab\ncol ::= "id" | "name"\ntab ::= [a-z]{2,3}\n',
+        "SELECT (id|name) FROM [a-z]{2,3}",
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +181,7 @@ def test_fields_that_leave_nothing_end_that_request_only(engine: InProcessEngine
 
 
 def test_a_plugin_constrains_too_and_its_failure_is_its_own(folder: Path, tokenizer: Tokenizer) -> None:
-    example = Path(__file__).parents[3] / "docs" / "examples" / "structured_output.py"
+    example = Path(__file__).parents[3] / "docs" / "examples" / "engine" / "structured_output.py"
     engine = InProcessEngine(folder, plugins=[str(example)], structured_output="choices")
     spec = engine.host.registry.structured_output["choices"].spec
     grammar = Grammar(spec.prepare(Constraint(kind="choice", value=["yes please", "no"])), "choice")

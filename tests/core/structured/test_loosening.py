@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from frameworkctl.interfaces import Constraint, ConstraintError, SchemaPart
 from frameworkctl.structured.grammars import schema_grammar
-from frameworkctl.structured.loosening import Loosening
+from frameworkctl.structured.json_schema.loosening import Loosening
 from frameworkctl.structured.plugin import prepare
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,8 +57,11 @@ def takes(tokenizer: LLTokenizer, schema: Any, document: Any) -> bool:
 
 
 HELD = (  # schema, documents that fit, documents that do not
-    ({"$schema": "zod", "$id": "thing", "type": "object", "properties": {"a": S}, "additionalProperties": False},
-     [{"a": "x"}], [{"a": 1}, {"b": 1}]),
+    (
+        {"$schema": "zod", "$id": "thing", "type": "object", "properties": {"a": S}, "additionalProperties": False},
+        [{"a": "x"}],
+        [{"a": 1}, {"b": 1}],
+    ),
     ({"type": "string", "format": "binary"}, ["x"], [1]),
     ({"type": "integer", "format": "int32"}, [5], ["x"]),
     ({"type": "array", "items": {"enum": [1]}, "uniqueItems": False, "maxItems": 2}, [[1, 1]], [[1, 1, 1]]),
@@ -71,19 +74,34 @@ HELD = (  # schema, documents that fit, documents that do not
     ({"type": "string", "nullable": True}, ["x", None], [1]),
     ({"nullable": True, "allOf": [{"$ref": "#/definitions/s"}], "definitions": {"s": S}}, ["x", None], [1]),
     ({"type": "object", "properties": None, "required": None, "description": None}, [{}], [1]),
-    ({"type": "object", "propertyNames": {"enum": ["r", "g"]}, "additionalProperties": N}, [{"r": 1}, {}],
-     [{"b": 1}, {"r": "x"}]),
-    ({"type": "object", "propertyNames": {"$ref": "#/$defs/c"}, "$defs": {"c": {"type": "string", "const": "r"}}},
-     [{"r": 1}], [{"b": 1}]),
+    (
+        {"type": "object", "propertyNames": {"enum": ["r", "g"]}, "additionalProperties": N},
+        [{"r": 1}, {}],
+        [{"b": 1}, {"r": "x"}],
+    ),
+    (
+        {"type": "object", "propertyNames": {"$ref": "#/$defs/c"}, "$defs": {"c": {"type": "string", "const": "r"}}},
+        [{"r": 1}],
+        [{"b": 1}],
+    ),
     ({"type": "object", "propertyNames": {"pattern": "^x"}, "additionalProperties": N}, [{"xy": 1}], [{"y": 1}]),
     ({"$defs": {"n": NODE}, "$ref": "#/$defs/n"}, [{"next": {"next": {}}}], [{"next": 1}]),
     ({"type": "array", "items": [S, N], "additionalItems": False}, [["x", 1]], [["x", 1, 2], [1]]),
-    ({"title": "T", "default": 5, "examples": [1], "readOnly": True, "x-order": 3,
-      "discriminator": {"propertyName": "k"},
-      "oneOf": [{"type": "object", "properties": {"k": {"const": c}}, "required": ["k"]} for c in "ab"]},
-     [{"k": "a"}], [{"k": "c"}]),
+    (
+        {
+            "title": "T",
+            "default": 5,
+            "examples": [1],
+            "readOnly": True,
+            "x-order": 3,
+            "discriminator": {"propertyName": "k"},
+            "oneOf": [{"type": "object", "properties": {"k": {"const": c}}, "required": ["k"]} for c in "ab"],
+        },
+        [{"k": "a"}],
+        [{"k": "c"}],
+    ),
     ({"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"}, ["aGk="], [1]),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(("schema", "fits", "others"), HELD, ids=lambda v: json.dumps(v)[:50])
@@ -100,15 +118,27 @@ LOOSENED = (  # schema, what is named, documents that fit the schema
     ({"type": "string", "pattern": r"\bword\b"}, ["pattern"], ["a word"]),
     ({"type": "string", "pattern": r"(a)\1"}, ["pattern"], ["aa"]),
     ({"type": "string", "pattern": "[[]"}, ["pattern"], ["["]),
-    ({"type": "object", "patternProperties": {"(?=a)": N}, "additionalProperties": False}, ["patternProperties"],
-     [{"ab": 1}]),
-    ({"type": "object", "patternProperties": {"^a": N, "b$": N}, "additionalProperties": False},
-     ["patternProperties"], [{"ab": 1, "xb": 2}]),
-    ({"type": "object", "properties": {"a": {"anyOf": [{"not": {"const": 1}}, N]}}},
-     ["properties.a.anyOf[0].not"], [{"a": 2}]),
+    (
+        {"type": "object", "patternProperties": {"(?=a)": N}, "additionalProperties": False},
+        ["patternProperties"],
+        [{"ab": 1}],
+    ),
+    (
+        {"type": "object", "patternProperties": {"^a": N, "b$": N}, "additionalProperties": False},
+        ["patternProperties"],
+        [{"ab": 1, "xb": 2}],
+    ),
+    (
+        {"type": "object", "properties": {"a": {"anyOf": [{"not": {"const": 1}}, N]}}},
+        ["properties.a.anyOf[0].not"],
+        [{"a": 2}],
+    ),
     ({"if": {"type": "integer"}, "then": {"minimum": 3}, "else": S}, ["if"], [5, "x"]),
-    ({"type": "array", "prefixItems": [{"type": "array", "contains": N, "minContains": 2}]},
-     ["prefixItems[0].contains", "prefixItems[0].minContains"], [[[1, "x", 2]]]),
+    (
+        {"type": "array", "prefixItems": [{"type": "array", "contains": N, "minContains": 2}]},
+        ["prefixItems[0].contains", "prefixItems[0].minContains"],
+        [[[1, "x", 2]]],
+    ),
     ({"type": "object", "properties": {"a": S, "b": S}, "minProperties": 1}, ["minProperties"], [{"a": "x"}]),
     ({"type": "object", "dependentRequired": {"a": ["b"]}}, ["dependentRequired"], [{"a": 1, "b": 2}]),
     ({"allOf": [{"properties": {"a": S}}], "unevaluatedProperties": False}, ["unevaluatedProperties"], [{"a": "x"}]),
@@ -117,11 +147,17 @@ LOOSENED = (  # schema, what is named, documents that fit the schema
     ({"type": "string", "maxLength": 10**30}, ["maxLength"], ["x"]),
     ({"oneOf": [S, {"type": "string", "maxLength": 3}]}, ["oneOf"], ["long text"]),
     ({"oneOf": [S, {"maxLength": 3}], "anyOf": [{"minLength": 2}]}, ["oneOf"], ["long text"]),
-    ({"$defs": {"l": {"type": "array", "uniqueItems": True}}, "anyOf": [{"$ref": "#/$defs/l"}, S]},
-     ["$defs.l.uniqueItems"], [[1], "x"]),
-    ({"type": "object", "properties": {"a": {"type": "string", "required": True}}}, ["properties.a.required"],
-     [{"a": "x"}]),
-)  # fmt: skip
+    (
+        {"$defs": {"l": {"type": "array", "uniqueItems": True}}, "anyOf": [{"$ref": "#/$defs/l"}, S]},
+        ["$defs.l.uniqueItems"],
+        [[1], "x"],
+    ),
+    (
+        {"type": "object", "properties": {"a": {"type": "string", "required": True}}},
+        ["properties.a.required"],
+        [{"a": "x"}],
+    ),
+)
 
 
 @pytest.mark.parametrize(("schema", "names", "fits"), LOOSENED, ids=lambda v: json.dumps(v)[:50])
@@ -198,13 +234,19 @@ PLAIN = st.fixed_dictionaries(
     {},
     optional={
         "type": st.sampled_from(["string", "integer", "object", "array", ["string", "null"], ["object", "array"]]),
-        "uniqueItems": st.booleans(), "pattern": st.sampled_from(["^a", "(?=a)b", r"\bx", "a{,2}"]),
-        "format": st.sampled_from(["uuid", "binary"]), "minLength": st.integers(0, 2), "maxLength": st.integers(1, 3),
-        "minimum": st.sampled_from([0, -(2**63)]), "minItems": st.integers(0, 2), "required": st.just(["a"]),
-        "minProperties": st.integers(0, 2), "dependentRequired": st.sampled_from([{}, {"a": ["b"]}]),
+        "uniqueItems": st.booleans(),
+        "pattern": st.sampled_from(["^a", "(?=a)b", r"\bx", "a{,2}"]),
+        "format": st.sampled_from(["uuid", "binary"]),
+        "minLength": st.integers(0, 2),
+        "maxLength": st.integers(1, 3),
+        "minimum": st.sampled_from([0, -(2**63)]),
+        "minItems": st.integers(0, 2),
+        "required": st.just(["a"]),
+        "minProperties": st.integers(0, 2),
+        "dependentRequired": st.sampled_from([{}, {"a": ["b"]}]),
         "minContains": st.integers(0, 2),
     },
-)  # fmt: skip
+)
 
 
 def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -213,13 +255,27 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         st.lists(below, min_size=1, max_size=2),
         st.dictionaries(st.sampled_from(["a", "b"]), below, max_size=2),
     )
-    more = st.fixed_dictionaries({}, optional={
-        "properties": named, "items": below, "prefixItems": some, "additionalProperties": below, "anyOf": some,
-        "oneOf": some, "allOf": some, "not": below, "if": below, "then": below, "contains": below,
-        "unevaluatedProperties": below, "unevaluatedItems": below, "dependentSchemas": named,
-        "patternProperties": st.dictionaries(st.sampled_from(["^a", "b$", "(?=a)"]), below, max_size=2),
-        "propertyNames": st.sampled_from([{"enum": ["a", "b"]}, {"pattern": "^a"}, {"maxLength": 1}, True]),
-    })  # fmt: skip
+    more = st.fixed_dictionaries(
+        {},
+        optional={
+            "properties": named,
+            "items": below,
+            "prefixItems": some,
+            "additionalProperties": below,
+            "anyOf": some,
+            "oneOf": some,
+            "allOf": some,
+            "not": below,
+            "if": below,
+            "then": below,
+            "contains": below,
+            "unevaluatedProperties": below,
+            "unevaluatedItems": below,
+            "dependentSchemas": named,
+            "patternProperties": st.dictionaries(st.sampled_from(["^a", "b$", "(?=a)"]), below, max_size=2),
+            "propertyNames": st.sampled_from([{"enum": ["a", "b"]}, {"pattern": "^a"}, {"maxLength": 1}, True]),
+        },
+    )
     return st.builds(lambda a, b: {**a, **b}, PLAIN, more)
 
 
@@ -241,10 +297,15 @@ def test_a_loosened_schema_takes_every_document_that_the_schema_takes(schema: An
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(
     bounds=st.fixed_dictionaries(
-        {}, optional={"minimum": st.integers(0, 3), "exclusiveMinimum": st.booleans(), "maximum": st.integers(2, 5),
-                      "exclusiveMaximum": st.booleans()},
+        {},
+        optional={
+            "minimum": st.integers(0, 3),
+            "exclusiveMinimum": st.booleans(),
+            "maximum": st.integers(2, 5),
+            "exclusiveMaximum": st.booleans(),
+        },
     ),
     number=st.integers(-1, 6),
-)  # fmt: skip
+)
 def test_bounds_of_draft_4_mean_the_same(bounds: Any, number: int) -> None:
     assert Draft4Validator(bounds).is_valid(number) == Draft202012Validator(loosened(bounds).schema).is_valid(number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from frameworkctl.execution.masking import apply_masks
+from frameworkctl.execution.sampling.masks import apply_masks
 from frameworkctl.structured.patterns import check_repeats
 
 
@@ -27,18 +27,42 @@ def test_masks_keep_what_their_bits_say(vocab: int, places: list[int]) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["a{1,1000}", "[a{9}]{100}", r"\{9999\}a{99}", "(a{3}b{4}){100}", "(a+)+b", "(.*a){50}", "a{100000}", "x{,5}",
-     "(\\w{1,9} ){1,99}", "[]a{99}]{99}", "{", "a{b}", "(", ")", "[", "\\"],
-)  # fmt: skip
+    [
+        "a{1,1000}",
+        "[a{9}]{100}",
+        r"\{9999\}a{99}",
+        "(a{3}b{4}){100}",
+        "(a+)+b",
+        "(.*a){50}",
+        "a{100000}",
+        "x{,5}",
+        "(\\w{1,9} ){1,99}",
+        "[]a{99}]{99}",
+        "{",
+        "a{b}",
+        "(",
+        ")",
+        "[",
+        "\\",
+    ],
+)
 def test_patterns_that_may_be_tried(pattern: str) -> None:
     check_repeats(pattern)
 
 
 @pytest.mark.parametrize(
     "pattern",
-    ["((a{1,1000}){1,1000}){1,1000}", "(a{500}){200}", "a{500}{200}", "(a{1,99}b){1,99}", "((a{20}){20}c){20}",
-     "a{100001}", "a{1,99999999999999999999}", "(x|(y{100})+){60}"],
-)  # fmt: skip
+    [
+        "((a{1,1000}){1,1000}){1,1000}",
+        "(a{500}){200}",
+        "a{500}{200}",
+        "(a{1,99}b){1,99}",
+        "((a{20}){20}c){20}",
+        "a{100001}",
+        "a{1,99999999999999999999}",
+        "(x|(y{100})+){60}",
+    ],
+)
 def test_patterns_that_repeat_too_much(pattern: str) -> None:
     with pytest.raises(ValueError, match="repeats too much"):
         check_repeats(pattern)

@@ -14,8 +14,8 @@ from frameworkctl.params import Grammar, SamplingParams
 from frameworkctl.structured.plugin import prepare
 from frameworkctl.testing import InProcessEngine
 from jsonschema import Draft202012Validator
-from support.checkpoints import VOCAB
-from support.schemas import HAND, generate
+from support.checkpoints.tiny import VOCAB
+from support.plugged.schemas import HAND, generate
 from tokenizers import Tokenizer
 
 MAX_TOKENS = 400
@@ -41,11 +41,14 @@ def outputs(folder: Path, schemas: Sequence[Any], **options: Any) -> list[tuple[
     prompt = tokenizer.encode("the quick brown fox").ids
     params = [
         SamplingParams(
-            max_tokens=MAX_TOKENS, seed=i, logit_bias=biases(tokenizer), eos_token_ids=(2,),
+            max_tokens=MAX_TOKENS,
+            seed=i,
+            logit_bias=biases(tokenizer),
+            eos_token_ids=(2,),
             grammar=Grammar(prepare(Constraint(kind="json", value=schema)).text, "json"),
         )
         for i, schema in enumerate(schemas)
-    ]  # fmt: skip
+    ]
     found = engine.generate([prompt] * len(schemas), params)
     return [(tokenizer.decode(ids[:-1] if ids[-1] == 2 else ids), ids[-1] == 2) for ids in found]
 

@@ -95,11 +95,15 @@ def test_errors_of_the_function_come_back_and_the_worker_stays(pool: WorkerPool)
 @pytest.mark.parametrize(
     ("name", "argument", "seconds", "error"),
     [
-        ("spin", None, 0.2, OutOfTime), ("sleep", 60, 0.2, OutOfTime), ("eat", None, 60, OutOfMemory),
-        ("large", 2 << 20, 20, OutOfMemory), ("die", 3, 20, WorkerDied), ("babble", "ffffffff", 60, OutOfMemory),
+        ("spin", None, 0.2, OutOfTime),
+        ("sleep", 60, 0.2, OutOfTime),
+        ("eat", None, 60, OutOfMemory),
+        ("large", 2 << 20, 20, OutOfMemory),
+        ("die", 3, 20, WorkerDied),
+        ("babble", "ffffffff", 60, OutOfMemory),
         ("babble", "03000000" + "c1c1c1", 20, WorkerDied),
     ],
-)  # fmt: skip
+)
 def test_one_that_is_gone_is_replaced(
     pool: WorkerPool, name: str, argument: Any, seconds: float, error: type[Exception]
 ) -> None:

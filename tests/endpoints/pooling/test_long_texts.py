@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from frameworkctl_endpoints.pooling.cohere_embed import CohereEmbedEndpoint
 from frameworkctl_endpoints.pooling.embeddings import EmbeddingsEndpoint
-from frameworkctl_endpoints.pooling.score import ScoreEndpoint
-from support import pooling as fake
+from frameworkctl_endpoints.scoring.score import ScoreEndpoint
+from support.engine import pooling as fake
 
 EMBED, COHERE, SCORE = EmbeddingsEndpoint(), CohereEmbedEndpoint(), ScoreEndpoint()
 LONG = "a " * 62 + "bb " * 62 + "ccc"
@@ -58,9 +58,10 @@ def test_the_operators_limit(chunked: bool) -> None:
     fake.answer(EMBED, {"input": "a b c"}, served)
     cross = {"queries": "a", "documents": ["b", "b " * 9]}
     for endpoint, body, param in (
-        (EMBED, {"input": ["a", "a " * 9]}, "input[1]"), (SCORE, cross, "documents[1]"),
+        (EMBED, {"input": ["a", "a " * 9]}, "input[1]"),
+        (SCORE, cross, "documents[1]"),
         (COHERE, {"texts": ["a", "a " * 9], "truncate": "NONE"}, "texts[1]"),
-    ):  # fmt: skip
+    ):
         error = fake.refusal(endpoint, body, served)
         assert (error.param, error.code) == (param, "context_length_exceeded")
 

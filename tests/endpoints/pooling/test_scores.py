@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 from frameworkctl.interfaces import PoolItem, RequestError
-from frameworkctl_endpoints.pooling.rerank import RerankEndpoint
-from frameworkctl_endpoints.pooling.score import PAIRS, ScoreEndpoint
-from support import pooling as fake
+from frameworkctl_endpoints.scoring.rerank import RerankEndpoint
+from frameworkctl_endpoints.scoring.score import PAIRS, ScoreEndpoint
+from support.engine import pooling as fake
 
 SCORE, RERANK = ScoreEndpoint(), RerankEndpoint()
 CROSS = fake.model(("classify",), labels=("relevance",))
@@ -47,21 +47,28 @@ def test_forms_of_a_text(form: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("given", "param"),
     [
-        ({}, "queries"), ({"queries": "a"}, "documents"), ({"documents": "a"}, "queries"),
-        ({"queries": "a", "text_2": "b"}, "documents"), ({"queries": [], "documents": "a"}, "queries"),
-        ({"queries": "a", "documents": []}, "documents"), ({"queries": ["a", "b"], "documents": ["c"]}, "queries"),
-        ({"queries": ["a", "b"], "documents": ["c"] * 3}, "queries"), ({"queries": 5, "documents": "a"}, "queries"),
-        ({"queries": "a", "documents": [5]}, "documents[0]"), ({"queries": [1, 2], "documents": [3, 4]}, "queries[0]"),
+        ({}, "queries"),
+        ({"queries": "a"}, "documents"),
+        ({"documents": "a"}, "queries"),
+        ({"queries": "a", "text_2": "b"}, "documents"),
+        ({"queries": [], "documents": "a"}, "queries"),
+        ({"queries": "a", "documents": []}, "documents"),
+        ({"queries": ["a", "b"], "documents": ["c"]}, "queries"),
+        ({"queries": ["a", "b"], "documents": ["c"] * 3}, "queries"),
+        ({"queries": 5, "documents": "a"}, "queries"),
+        ({"queries": "a", "documents": [5]}, "documents[0]"),
+        ({"queries": [1, 2], "documents": [3, 4]}, "queries[0]"),
         ({"queries": "a", "documents": [{"content": [{"type": "image_url"}]}]}, "documents[0].content[0]"),
         ({"queries": "a", "documents": {"title": "x"}}, "documents"),
-        ({"queries": "", "documents": ["a", ""]}, "documents[1]"), ({"text_1": "", "text_2": ["a", ""]}, "text_2[1]"),
+        ({"queries": "", "documents": ["a", ""]}, "documents[1]"),
+        ({"text_1": "", "text_2": ["a", ""]}, "text_2[1]"),
         ({"data_1": ["a", "b"], "data_2": ["c"]}, "data_1"),
         ({"queries": "a", "documents": "b", "max_tokens_per_doc": -1}, "max_tokens_per_doc"),
         ({"queries": "a", "documents": "b", "max_tokens_per_query": 64}, "max_tokens_per_query"),
         ({"queries": "a", "documents": "b", "chat_template_kwargs": {"tools": []}}, "chat_template_kwargs"),
         ({"queries": "a", "documents": "b", "instruction": "x"}, "instruction"),
     ],
-)  # fmt: skip
+)
 def test_nonsense_is_refused_by_name(given: dict[str, Any], param: str) -> None:
     assert fake.refusal(SCORE, given, CROSS).param == param
 
@@ -188,11 +195,16 @@ def test_documents_as_objects() -> None:
 @pytest.mark.parametrize(
     ("given", "param"),
     [
-        ({"query": ["q"]}, "query"), ({"query": None}, "query"), ({"documents": []}, "documents"),
-        ({"documents": [1]}, "documents[0]"), ({"top_n": -1}, "top_n"), ({"top_n": "x"}, "top_n"),
-        ({"rank_fields": ["title"]}, "rank_fields"), ({"max_chunks_per_doc": 10}, "max_chunks_per_doc"),
+        ({"query": ["q"]}, "query"),
+        ({"query": None}, "query"),
+        ({"documents": []}, "documents"),
+        ({"documents": [1]}, "documents[0]"),
+        ({"top_n": -1}, "top_n"),
+        ({"top_n": "x"}, "top_n"),
+        ({"rank_fields": ["title"]}, "rank_fields"),
+        ({"max_chunks_per_doc": 10}, "max_chunks_per_doc"),
     ],
-)  # fmt: skip
+)
 def test_rerank_refuses_by_name(given: dict[str, Any], param: str) -> None:
     body = {"query": "q", "documents": ["a"], **given}
     assert fake.refusal(RERANK, body, CROSS).param == param

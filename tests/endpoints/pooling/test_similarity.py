@@ -7,7 +7,7 @@ import struct
 
 import pytest
 from frameworkctl.interfaces import PoolOutput
-from frameworkctl_endpoints.pooling import similarity
+from frameworkctl_endpoints.scoring import similarity
 
 Rows = list[list[float]]
 

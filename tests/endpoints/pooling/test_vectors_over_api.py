@@ -15,7 +15,7 @@ from frameworkctl_endpoints.pooling.embeddings import EmbeddingsEndpoint
 from frameworkctl_endpoints.pooling.fields import MAX_TEXTS
 from frameworkctl_endpoints.pooling.pooling import PoolingEndpoint
 from frameworkctl_endpoints.pooling.replies import MAX_METADATA, written
-from support import pooling as fake
+from support.engine import pooling as fake
 
 EMBED, POOL, CLASSIFY, COHERE = EmbeddingsEndpoint(), PoolingEndpoint(), ClassifyEndpoint(), CohereEmbedEndpoint()
 HI = {"role": "user", "content": "hi"}
@@ -42,7 +42,7 @@ def vectors(body: dict[str, Any], **info: Any) -> list[list[float]]:
         ({"messages": [HI]}, [[5, 23, 1, 0]]),
         ({"messages": [[HI], [HI]]}, [[5, 23, 1, 0], [5, 23, 1, 0]]),
     ],
-)  # fmt: skip
+)
 def test_forms_of_input(given: dict[str, Any], want: list[list[float]]) -> None:
     assert vectors(given) == want
 
@@ -123,21 +123,35 @@ def test_metadata_that_fits_no_header_is_refused_before_and_after() -> None:
 @pytest.mark.parametrize(
     ("given", "param"),
     [
-        ({}, "input"), ({"input": None}, "input"), ({"input": []}, "input"), ({"input": ["a", 3]}, "input"),
-        ({"input": [[1], "a"]}, "input"), ({"input": [[1, HI]]}, "input"), ({"messages": []}, "messages"),
-        ({"messages": [[]]}, "messages"), ({"input": [[]]}, "input"), ({"input": ["a"] * (MAX_TEXTS + 1)}, "input"),
-        ({"input": "a", "messages": [HI]}, "input"), ({"input": 5}, "input"), ({"input": [1.5]}, "input[0]"),
-        ({"input": {"a": 1}}, "input"), ({"input": "a", "encoding_format": "hex"}, "encoding_format"),
-        ({"input": "a", "embed_dtype": "int3"}, "embed_dtype"), ({"input": "a", "endianness": "middle"}, "endianness"),
+        ({}, "input"),
+        ({"input": None}, "input"),
+        ({"input": []}, "input"),
+        ({"input": ["a", 3]}, "input"),
+        ({"input": [[1], "a"]}, "input"),
+        ({"input": [[1, HI]]}, "input"),
+        ({"messages": []}, "messages"),
+        ({"messages": [[]]}, "messages"),
+        ({"input": [[]]}, "input"),
+        ({"input": ["a"] * (MAX_TEXTS + 1)}, "input"),
+        ({"input": "a", "messages": [HI]}, "input"),
+        ({"input": 5}, "input"),
+        ({"input": [1.5]}, "input[0]"),
+        ({"input": {"a": 1}}, "input"),
+        ({"input": "a", "encoding_format": "hex"}, "encoding_format"),
+        ({"input": "a", "embed_dtype": "int3"}, "embed_dtype"),
+        ({"input": "a", "endianness": "middle"}, "endianness"),
         ({"input": "a", "truncate_prompt_tokens": -2}, "truncate_prompt_tokens"),
         ({"input": "a", "cache_salt": ""}, "cache_salt"),
-        ({"input": "a", "dimensions": 2}, "dimensions"), ({"input": "a", "dimensions": "x"}, "dimensions"),
-        ({"input": "a", "padding": "left"}, "padding"), ({"input": "a", "priority": 2**70}, "priority"),
+        ({"input": "a", "dimensions": 2}, "dimensions"),
+        ({"input": "a", "dimensions": "x"}, "dimensions"),
+        ({"input": "a", "padding": "left"}, "padding"),
+        ({"input": "a", "priority": 2**70}, "priority"),
         ({"input": "a", "mm_processor_kwargs": {"a": 1}}, "mm_processor_kwargs"),
         ({"messages": [HI], "add_generation_prompt": True, "continue_final_message": True}, "continue_final_message"),
-        ({"input": "a", "input_type": "poem"}, "input_type"), ({"input": "a", "request_id": 5}, "request_id"),
+        ({"input": "a", "input_type": "poem"}, "input_type"),
+        ({"input": "a", "request_id": 5}, "request_id"),
     ],
-)  # fmt: skip
+)
 def test_nonsense_is_refused_by_name(given: dict[str, Any], param: str) -> None:
     assert fake.refusal(EMBED, given, fake.model()).param == param
 
@@ -158,10 +172,12 @@ def test_what_truncates_reaches_the_model() -> None:
 @pytest.mark.parametrize(
     ("endpoint", "served"),
     [
-        (EMBED, fake.model()), (POOL, fake.model()), (POOL, fake.model(("classify",))),
+        (EMBED, fake.model()),
+        (POOL, fake.model()),
+        (POOL, fake.model(("classify",))),
         (CLASSIFY, fake.model(("classify",))),
     ],
-)  # fmt: skip
+)
 def test_padding_fills_every_form_up(endpoint: Any, served: Any, given: dict[str, Any]) -> None:
     """To what is kept of a text, or to the context of 64; the model by rule counts the tokens."""
     for asked, want in (({}, 64), ({"truncate_prompt_tokens": 30}, 30)):
@@ -210,11 +226,14 @@ def test_pooling_takes_the_models_own_task_or_another_that_it_has() -> None:
 @pytest.mark.parametrize(
     ("given", "param"),
     [
-        ({"task": "dance"}, "task"), ({"task": "encode"}, "task"), ({"task": "score"}, "task"),
-        ({"task": "classify", "dimensions": 2}, "dimensions"), ({"data": {"x": 1}}, "data"),
+        ({"task": "dance"}, "task"),
+        ({"task": "encode"}, "task"),
+        ({"task": "score"}, "task"),
+        ({"task": "classify", "dimensions": 2}, "dimensions"),
+        ({"data": {"x": 1}}, "data"),
         ({"task": "classify", "input_type": "query"}, "input_type"),
     ],
-)  # fmt: skip
+)
 def test_pooling_refuses_by_name(given: dict[str, Any], param: str) -> None:
     assert fake.refusal(POOL, {"input": "a", **given}, fake.model(("embed", "classify"))).param == param
 
@@ -282,7 +301,7 @@ def test_cohere_takes_content_and_truncates_as_asked() -> None:
         ({"texts": ["a"], "input_type": "x"}, "input_type"),
         ({"inputs": [{"content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, "inputs[0].content[0]"),
     ],
-)  # fmt: skip
+)
 def test_cohere_refuses_by_name(given: dict[str, Any], param: str) -> None:
     assert fake.refusal(COHERE, given, fake.model()).param == param
 

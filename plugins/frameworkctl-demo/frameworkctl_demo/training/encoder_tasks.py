@@ -11,9 +11,10 @@ from tokenizers import Encoding, Tokenizer
 from torch.nn import functional
 from transformers import BertForSequenceClassification
 
+from frameworkctl_demo.training.encoder_data.pairs import ALL_FACTS, Group, group, held_out_groups
+from frameworkctl_demo.training.encoder_data.reviews import LABELS, Review, held_out_reviews, review
+
 from .encoders import build_encoder, logits_of, states_of
-from .pairs import ALL_FACTS, Group, group, held_out_groups
-from .reviews import LABELS, Review, held_out_reviews, review
 
 _GROUPS = 14
 _REVIEWS = 96

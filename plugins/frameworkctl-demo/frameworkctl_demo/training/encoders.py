@@ -12,7 +12,8 @@ from tokenizers import Encoding, Tokenizer
 from torch.nn import functional
 from transformers import BertConfig, BertForSequenceClassification
 
-from .reviews import LABELS
+from frameworkctl_demo.training.encoder_data.reviews import LABELS
+
 from .wordpieces import CONTEXT, PAD
 
 _CHUNKS = 4

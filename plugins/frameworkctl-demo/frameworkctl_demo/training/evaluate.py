@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from .chat import messages, schemas
-from .data import SKILLS, Conversation, held_out_questions
-from .turns import Skill
+from frameworkctl_demo.training.conversations.chat import messages, schemas
+from frameworkctl_demo.training.conversations.data import SKILLS, Conversation, held_out_questions
+from frameworkctl_demo.training.conversations.turns import Skill
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 _NEW_TOKENS = 120

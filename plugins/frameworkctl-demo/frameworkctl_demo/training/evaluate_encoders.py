@@ -15,9 +15,10 @@ from tokenizers import Tokenizer
 from transformers import BertForSequenceClassification
 from transformers.utils import logging
 
+from frameworkctl_demo.training.encoder_data.pairs import Group, held_out_groups, taught_groups
+from frameworkctl_demo.training.encoder_data.reviews import LABELS, Label, Review, held_out_reviews
+
 from .encoder_tasks import class_scores, rank_scores
-from .pairs import Group, held_out_groups, taught_groups
-from .reviews import LABELS, Label, Review, held_out_reviews
 
 RERANKER = Path(__file__).parents[1] / "reranker_weights"
 CLASSIFIER = Path(__file__).parents[1] / "classifier_weights"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from .chat import BOS, CHAT_TEMPLATE, END, PAD, START, TOOL_TOKENS
-from .data import training_conversations
-from .facts import CAPITALS, COUNTRY_NAMES
-from .split import words
+from frameworkctl_demo.training.conversations.chat import BOS, CHAT_TEMPLATE, END, PAD, START, TOOL_TOKENS
+from frameworkctl_demo.training.conversations.data import training_conversations
+from frameworkctl_demo.training.words.facts import CAPITALS, COUNTRY_NAMES
+from frameworkctl_demo.training.words.split import words
 
 VOCABULARY = 2048
 CONTEXT = 1024

@@ -19,9 +19,10 @@ from torch.nn import functional
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
-from .batches import Batch, drills, pack, training_batches
-from .chat import BOS, END, IGNORED, PAD, encode
-from .data import SKILLS, held_out_questions
+from frameworkctl_demo.training.conversations.batches import Batch, drills, pack, training_batches
+from frameworkctl_demo.training.conversations.chat import BOS, END, IGNORED, PAD, encode
+from frameworkctl_demo.training.conversations.data import SKILLS, held_out_questions
+
 from .optimizers import Optimizers
 from .tokenizer import CONTEXT, save_tokenizer, train_tokenizer
 

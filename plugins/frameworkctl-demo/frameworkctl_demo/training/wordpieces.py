@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from .pairs import group
-from .reviews import review
+from frameworkctl_demo.training.encoder_data.pairs import group
+from frameworkctl_demo.training.encoder_data.reviews import review
 
 VOCABULARY = 3072
 CONTEXT = 256

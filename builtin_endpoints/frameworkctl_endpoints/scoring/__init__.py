@@ -1,0 +1,1 @@
+"""Scores of pairs of texts: ``/score``, ``/rerank`` and their kin."""

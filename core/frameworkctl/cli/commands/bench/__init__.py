@@ -1,0 +1,1 @@
+"""``frameworkctl bench``: options and output of its measurements."""

@@ -1,0 +1,1 @@
+"""``frameworkctl doctor``: checks of the machine and the installation."""

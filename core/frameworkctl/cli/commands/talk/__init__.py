@@ -1,0 +1,1 @@
+"""``frameworkctl chat`` and ``complete``: clients of a running server for a terminal."""

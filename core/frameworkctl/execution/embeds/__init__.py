@@ -1,0 +1,1 @@
+"""Prompts given as embeddings: files read into rows, rows placed in a batch."""

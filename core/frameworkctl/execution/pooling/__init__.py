@@ -1,0 +1,1 @@
+"""Execution of models that pool: runner, poolers, heads."""

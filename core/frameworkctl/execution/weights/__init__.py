@@ -1,0 +1,1 @@
+"""Weights on their way from a checkpoint's files to the model."""

@@ -1,0 +1,1 @@
+"""``run-batch``: OpenAI batch files answered through the server's application, without a socket."""

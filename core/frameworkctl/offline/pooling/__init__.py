@@ -1,0 +1,1 @@
+"""Pooling methods of ``LLM``: embed, classify, score, encode."""

@@ -1,0 +1,1 @@
+"""Drafts of future tokens for the next step to verify."""

@@ -1,0 +1,121 @@
+"""What all calls share: models, stages, limits, state of the server."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from frameworkctl.config import Options
+from frameworkctl.errors import RequestError, UnavailableError
+from frameworkctl.interfaces.endpoint import Call
+from frameworkctl.plugins import PluginHost
+from frameworkctl.server.engines.supervisor import Supervisor
+from frameworkctl.server.http import header_names
+from frameworkctl.server.http.bodies.unknown_fields import unknown_fields
+from frameworkctl.server.lanes import Lanes
+from frameworkctl.server.models.local_model import LocalModel
+from frameworkctl.server.observers import Observers
+
+from .stages import Stages
+
+
+class Service:
+    """One per server. ``models`` holds each under all its names, in the order of the command line."""
+
+    def __init__(
+        self, options: Options, host: PluginHost, models: list[LocalModel], supervisor: Supervisor, observers: Observers
+    ) -> None:
+        self.options, self.host, self.supervisor, self.observers = options, host, supervisor, observers
+        self.models = {name: model for model in models for name in model.names}
+        self.stages = Stages(host)
+        self.lanes = Lanes()
+        self.draining = False
+        self.open_calls = 0
+        self._seeds = itertools.count()
+        self._random = random.Random()  # seeds need to be unlike, not secret: no system call for each
+        self._first = models[0]
+
+    def model(self, name: str | None, tasks: frozenset[str] = frozenset()) -> LocalModel:
+        """By any served name; None is the first that can do one of ``tasks``, or the first. Raises RequestError 404."""
+        if name is None:
+            return next((m for m in self.models.values() if tasks & m.info.tasks), self._first)
+        found = self.models.get(name)
+        if found is None:
+            raise RequestError(
+                f"The model {name!r:.120} does not exist; served are {', '.join(self.models)}.",
+                param="model",
+                code="model_not_found",
+                status=404,
+            )
+        return found
+
+    def admit(self, model: LocalModel) -> None:
+        """Whether the engine can take one more request now. Raises RequestError 429 or 503."""
+        assert model.engine is not None
+        client = model.engine.live_client()
+        limit = model.settings.max_num_queued_reqs
+        if limit >= 0 and client.open_requests >= model.settings.max_num_seqs + limit:
+            raise RequestError(
+                f"Too many requests are waiting for {model.name!r}.",
+                status=429,
+                code="queue_full",
+                headers={"retry-after": "1"},
+            )
+
+    def check_draining(self) -> None:
+        if self.draining:
+            raise UnavailableError("The server is shutting down.", code="draining")
+
+    def fail_open_requests(self) -> None:
+        """End everything that still runs, each request with one error."""
+        error = UnavailableError("The server is shutting down.", code="draining")
+        for engine in self.supervisor.engines:
+            if engine.client is not None:
+                engine.client.fail_all(error)
+
+    def fresh_seed(self, model: LocalModel) -> int:
+        """Random, unless ``--seed`` asks for a fixed sequence."""
+        base = model.settings.seed
+        return self._random.getrandbits(63) if base is None else (base << 32) + next(self._seeds)
+
+    def check_unknown_fields(self, call: Call) -> None:
+        """Name fields that the request's Structs lack in a reply header, or refuse them."""
+        policy = self.options.server.unknown_fields
+        if policy == "ignore" or call.route.request is None or call.route.form:
+            return
+        unknown = unknown_fields(call.route.request, call.body, aliases=policy != "reject")
+        if not unknown:
+            return
+        if policy == "reject":
+            raise RequestError(f"Unknown field {unknown[0]!r}.", param=unknown[0], code="unknown_field")
+        call.reply_headers[header_names.UNKNOWN_FIELDS] = header_names.for_header(unknown)
+
+    def health(self) -> Mapping[str, Any]:
+        engines = {}
+        for engine in self.supervisor.engines:
+            load = engine.client.load if engine.client is not None else None
+            entry: dict[str, Any] = {"state": engine.state, "restarts": engine.restarts}
+            if engine.state == "loading":
+                entry["progress"] = round(engine.progress, 3)
+            if engine.reason is not None:
+                entry["reason"] = engine.reason
+            if load is not None and engine.state == "ready":
+                entry |= {
+                    "running": load.running,
+                    "waiting": load.waiting,
+                    "free_pages": load.free_pages,
+                    "total_pages": load.total_pages,
+                    "preemptions": load.preemptions,
+                    "cache_hit_tokens": load.cache_hit_tokens,
+                    "cache_query_tokens": load.cache_query_tokens,
+                    "draft_tokens": load.draft_tokens,
+                    "accepted_draft_tokens": load.accepted_draft_tokens,
+                }
+            engines[engine.config.name] = entry
+        states = {e.state for e in self.supervisor.engines}
+        status = "ready"
+        if states != {"ready"}:
+            status = "loading" if states <= {"ready", "loading"} else "unhealthy"
+        return {"status": "draining" if self.draining else status, "models": engines}

@@ -1,0 +1,1 @@
+"""The server's side of its engines: supervision, connections, streams of results."""

@@ -1,0 +1,1 @@
+"""Output filters of plugins around the outputs of one call."""

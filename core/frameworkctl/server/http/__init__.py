@@ -1,0 +1,1 @@
+"""HTTP and WebSocket: application, keys, routes, replies. The only folder that knows litestar."""

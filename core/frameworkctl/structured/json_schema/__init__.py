@@ -1,0 +1,1 @@
+"""JSON Schemas before they are compiled: read, bounded, rewritten, loosened."""

@@ -1,0 +1,1 @@
+"""Compiles the C++ kernels, keeps the library, and tests it before use."""

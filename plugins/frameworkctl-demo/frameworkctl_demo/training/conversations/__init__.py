@@ -1,0 +1,1 @@
+"""Makes the conversations of the demo model, and their tokens."""
