@@ -105,6 +105,8 @@ def streamed(reply: Any) -> None:
     *chunks, usage = reply
     assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
     assert all(chunk["usage"] is None for chunk in chunks if "usage" in chunk)
+    assert chunks[-1]["choices"][0]["delta"] == {}  # with the reason: the text has come before
+    assert chunks[-1]["choices"][0]["finish_reason"] in ("stop", "length")
     assert usage["choices"] == []
     assert usage["usage"]["completion_tokens"] > 0
 

@@ -15,13 +15,19 @@ log = logging.getLogger("frameworkctl.text")
 
 
 class Arguments(dict[str, Any]):
-    """Arguments of a call as an object, with the text that the client sent (None: it sent an object)."""
+    """Arguments of a call as an object, with the text that the client sent (None: it sent an object).
+
+    A template that prints them as they are gets JSON, not Python's words for an object.
+    """
 
     __slots__ = ("_text",)
 
     def __init__(self, value: Mapping[str, Any], text: str | None) -> None:
         super().__init__(value)
         self._text = text
+
+    def __str__(self) -> str:
+        return self.json_text
 
     @property
     def json_text(self) -> str:

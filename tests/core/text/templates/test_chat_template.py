@@ -262,6 +262,19 @@ def test_a_template_that_concatenates_arguments_gets_the_clients_text(text: str)
     assert json.loads(render(printed, prepared)[2:]) == (json.loads(text) if text.endswith("}") else {})
 
 
+@pytest.mark.parametrize(
+    "printed", ["c.function.arguments", "'' ~ c.function.arguments", "c.function.arguments | string"]
+)
+def test_a_template_that_prints_arguments_prints_json(printed: str) -> None:
+    for sent in ('{"city":   "Oslo"}', {"city": "Oslo"}):
+        call = {"function": {"name": "f", "arguments": sent}}
+        prepared = prepare_messages([{"role": "assistant", "tool_calls": [call]}], "string", developer_role=False)
+        source = (
+            f"{{% for m in messages %}}{{% for c in m.tool_calls %}}{{{{ {printed} }}}}{{% endfor %}}{{% endfor %}}"
+        )
+        assert render(source, prepared) == (sent if isinstance(sent, str) else '{"city": "Oslo"}')
+
+
 def test_arguments_that_came_as_an_object_are_written_as_json() -> None:
     call = {"function": {"name": "f", "arguments": {"city": "Århus"}}}
     prepared = prepare_messages([{"role": "assistant", "tool_calls": [call]}], "string", developer_role=False)
