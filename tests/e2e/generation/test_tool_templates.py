@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.server import RunningServer, start_server
+from support.serving.server import RunningServer, start_server
 
 pytestmark = pytest.mark.e2e
 ARGUMENTS = '{"city": "Oslo"}'
