@@ -107,7 +107,8 @@ def make_answer(request: ReasoningRequest, use: ToolUse, item: GenerateItem, mod
 
 def earlier_call_ids(messages: Sequence[Any]) -> list[str]:
     """Return the ids of the calls in a conversation, in order."""
-    calls = [call for message in messages if isinstance(message, Mapping) for call in message.get("tool_calls") or ()]
+    lists = [message.get("tool_calls") for message in messages if isinstance(message, Mapping)]
+    calls = [call for given in lists if isinstance(given, list) for call in given]
     return [str(call.get("id") or "") for call in calls if isinstance(call, Mapping)]
 
 

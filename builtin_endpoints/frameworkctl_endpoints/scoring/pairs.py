@@ -94,9 +94,10 @@ def size_of(query: Text | list[Text] | None, documents: Text | list[Text] | None
 
 
 def _length(value: Any) -> int:
-    return (
-        len(value) if isinstance(value, str) else sum(_length(part) for part in value if isinstance(part, list | str))
-    )
+    """Return the characters of a text, or of those in a list; what is neither is refused when it is read."""
+    if isinstance(value, list):
+        return sum(map(_length, value))
+    return len(value) if isinstance(value, str) else 0
 
 
 def _text(given: Text, param: str) -> str:

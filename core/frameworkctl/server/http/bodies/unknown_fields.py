@@ -53,8 +53,10 @@ def _walk(value: Any, shape: _Shape, path: str, aliases: bool) -> Iterator[str]:
         case ("map", inner):
             for key, item in value.items() if isinstance(value, dict) else ():
                 yield from _walk(item, inner, _joined(path, key), aliases)
-        case _ if isinstance(value, list):  # one or several of them
-            yield from _walk(value, ("list", shape), path, aliases)
+        case _ if isinstance(value, list):  # one or several of them; lists of lists are not what is described
+            for i, item in enumerate(value):
+                if isinstance(item, dict):
+                    yield from _walk(item, shape, f"{path}[{i}]", aliases)
         case _:
             known = _fields(shape)
             for key, item in value.items() if isinstance(value, dict) else ():

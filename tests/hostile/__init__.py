@@ -1,0 +1,1 @@
+"""A corpus of hostile requests, and what must hold while a server answers it."""
