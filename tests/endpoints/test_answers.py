@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jsonschema
@@ -62,6 +63,26 @@ def test_ids_are_the_models_unless_it_writes_one_twice() -> None:
     said = Answer(None, KimiParser([])).feed(call + call, last=True)
     assert said.calls[0].id == "functions.f:0"
     assert said.calls[1].id not in (None, "functions.f:0")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "written", "ids"),
+    [
+        ((), (0, 1), (0, 1)),
+        ((), (0, 0), (0, 1)),
+        (("functions.f:0", "functions.g:1"), (2, 3), (2, 3)),
+        (("functions.f:0", "functions.g:1"), (0, 1), (2, 3)),
+        (("functions.g:0", "call_x"), (0, 0), (2, 3)),
+        (("call_x",), (4, 4), (4, 2)),
+        (("call_x",), (2, 2), (2, 3)),
+    ],
+)
+def test_numbers_of_kimi_go_on_through_the_conversation(
+    earlier: Sequence[str], written: Sequence[int], ids: Sequence[int]
+) -> None:
+    call = "<|tool_call_begin|>functions.f:%d<|tool_call_argument_begin|>{}<|tool_call_end|>"
+    said = Answer(None, KimiParser([]), earlier_ids=earlier).feed("".join(call % n for n in written), last=True)
+    assert [c.id for c in said.calls] == [f"functions.f:{n}" for n in ids]
 
 
 @pytest.mark.parametrize("step", [1, 2, 7, 500])

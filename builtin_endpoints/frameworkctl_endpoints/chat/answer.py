@@ -139,7 +139,10 @@ class Answer:
                     if self._counts():
                         assert self._tools is not None
                         number = self._earlier + self.calls - 1
-                        call_id = id if id and id not in self._call_ids else self._tools.call_id(name, number)
+                        call_id = self._tools.call_id(name, number, None if id in self._call_ids else id)
+                        while call_id in self._call_ids:  # the model has left numbers out
+                            number += 1
+                            call_id = self._tools.call_id(name, number)
                         self._call_ids.add(call_id)
                         self._arguments_said = []
                         said.calls.append(CallDelta(self.calls - 1, call_id, "function", FunctionDelta(name, "")))

@@ -16,8 +16,8 @@ class _ForcedParser(TextToolParser):
         self._own = own
         super().__init__()
 
-    def call_id(self, name: str, number: int) -> str:
-        return super().call_id(name, number) if self._own is None else self._own.call_id(name, number)
+    def call_id(self, name: str, number: int, written: str | None = None) -> str:
+        return (super().call_id if self._own is None else self._own.call_id)(name, number, written)
 
 
 class ListParser(_ForcedParser):

@@ -20,8 +20,10 @@ class KimiParser(WrappedToolParser):
 
     first, last, opening, closing = FIRST, LAST, BEGIN, END
 
-    def call_id(self, name: str, number: int) -> str:
-        return f"functions.{name}:{number}"
+    def call_id(self, name: str, number: int, written: str | None = None) -> str:
+        """Number calls through the conversation. A grammar, or a model that forgets, writes smaller numbers."""
+        own = (written or "").rpartition(":")[2]
+        return written if written and own.isdecimal() and int(own) >= number else f"functions.{name}:{number}"
 
     def call(self) -> Steps[bool]:
         reader = self.reader

@@ -71,12 +71,13 @@ class ToolParser(ABC):
         """An id for a call to which the model gave none."""
         return f"chatcmpl-tool-{secrets.token_hex(8)}"
 
-    def call_id(self, name: str, number: int) -> str:
-        """Return the id of a call of the function ``name`` to which the model gave none, or one that was used before.
+    def call_id(self, name: str, number: int, written: str | None = None) -> str:
+        """Return the id of a call of the function ``name``.
 
-        ``number`` is how many calls there were before in the conversation, for formats that count them.
+        ``number`` is how many calls there were before in the conversation, for formats that count them. ``written`` is
+        the id that the model wrote, None if it wrote none, or one that was used before.
         """
-        return self.new_id()
+        return written or self.new_id()
 
 
 class CallFormat(msgspec.Struct, frozen=True, kw_only=True):

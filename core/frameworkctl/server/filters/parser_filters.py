@@ -35,8 +35,8 @@ class GuardedToolParser(ToolParser):
     def new_id(self) -> str:
         return self._parser.new_id()
 
-    def call_id(self, name: str, number: int) -> str:
-        return self._parser.call_id(name, number)
+    def call_id(self, name: str, number: int, written: str | None = None) -> str:
+        return self._parser.call_id(name, number, written)
 
     def _passed(self, events: Iterable[ToolEvent]) -> Iterator[ToolEvent]:
         for event in events:
