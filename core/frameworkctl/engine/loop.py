@@ -190,27 +190,50 @@ class EngineLoop:
     # -- one step
 
     def _turn(self) -> None:
-        step, self._planned = self._planned or self.scheduler.schedule(), None
+        try:
+            step, self._planned = self._planned or self.scheduler.schedule(), None
+        except Exception as e:  # noqa: BLE001  whatever it is, the engine goes on
+            self._send(self._planning_failed(e))
+            return
         if step is None:
             if self.scheduler.waiting and not self._stopping and self.scheduler.guard.holds:
                 time.sleep(HOLD_INTERVAL)
             return
         refused: list[Event] = []
+        unplanned = None
         try:
             self.runner.launch(step.plan)
-            if self.overlap:
-                self._planned = self.scheduler.schedule()
+            unplanned = self._plan_ahead()
             masks, refused = self._masks(step)
             sampled = self.runner.sample(masks)
-        except Exception as e:
-            log.exception("a step failed; its requests end")
-            if self._planned is not None:
-                self.scheduler.retract(self._planned)
-                self._planned = None
-            events = self.scheduler.fail(step, f"the model failed: {type(e).__name__}: {e}")
+        except Exception as e:  # noqa: BLE001
+            events = self._step_failed(step, e)
         else:
             events = self.scheduler.commit(step, sampled)
+            if unplanned is not None:
+                events += self._planning_failed(unplanned)
         self._send(refused + events)
+
+    def _plan_ahead(self) -> Exception | None:
+        """Plan the next step while one runs. Return what that raised: the step that runs comes to its end first."""
+        if self.overlap:
+            try:
+                self._planned = self.scheduler.schedule()
+            except Exception as e:  # noqa: BLE001
+                return e
+        return None
+
+    def _planning_failed(self, error: Exception) -> list[Event]:
+        log.error("planning a step failed; the request that was being planned ends", exc_info=error)
+        self.runner.reset()
+        return self.scheduler.fail_planning(f"the scheduler failed: {type(error).__name__}: {error}")
+
+    def _step_failed(self, step: Step, error: Exception) -> list[Event]:
+        """End the step's sequences. The runner may be left half changed: all others enter it anew."""
+        log.error("a step failed; its requests end", exc_info=error)
+        self._planned = None
+        self.runner.reset()
+        return self.scheduler.fail(step, f"the model failed: {type(error).__name__}: {error}")
 
     def _masks(self, step: Step) -> tuple[Masks | None, list[Event]]:
         """What grammars let come next, computed while the model runs; requests that none can go on with end."""

@@ -24,6 +24,7 @@ class RowListener(Protocol):
     def add(self, row: int, new: NewSequence, prompt: Sequence[int], output: Sequence[int]) -> None: ...
     def remove(self, row: int) -> None: ...
     def move(self, src: int, dst: int) -> None: ...
+    def clear(self) -> None: ...
 
 
 class PersistentBatch:
@@ -133,6 +134,14 @@ class PersistentBatch:
         self.row_of[int(self.ids[row])] = row
         for listener in listeners:
             listener.move(last, row)
+
+    def clear(self, listeners: Sequence[RowListener]) -> None:
+        """Drop all rows, whatever state a step that raised has left them in. Buffers keep their addresses."""
+        self.size = 0
+        self.row_of.clear()
+        self.ahead = None
+        for listener in listeners:
+            listener.clear()
 
     # -- one step
 

@@ -42,6 +42,11 @@ class Replays:
         replay = self._replays[key]
         return self._run(batch) if replay is None else replay()
 
+    def clear(self) -> None:
+        """Forget all recordings: the one that a step was making when it raised may be incomplete."""
+        self._seen.clear()
+        self._replays.clear()
+
     def _run(self, batch: Batch) -> Tensor:
         hidden: Tensor = self._model(batch)
         return hidden

@@ -37,6 +37,10 @@ class RowTable(Generic[V, J]):
         if src in self._rows:
             self.put(dst, self._rows.pop(src))
 
+    def clear(self) -> None:
+        self._rows.clear()
+        self._key = self._joined = None
+
     def kept(self, key: bytes) -> J | None:
         """What was kept under ``key``, unless a row has changed since."""
         return self._joined if key == self._key else None

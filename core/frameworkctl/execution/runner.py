@@ -57,14 +57,21 @@ class Runner:
         self.sampler = Sampler(self.batch, self.rows, processors, backends[0] if backends else None)
         self.scorer = PromptScorer(model, self.batch, max_seqs)
         self.embeds = EmbedRows(max_tokens, model.ctx.dtype, device)
+        self._listeners = (self.rows, self.processors, self.scorer, self.embeds)
         self._plan: StepPlan | None = None
         self._sampled: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._logits: Tensor | None = None
 
+    def reset(self) -> None:
+        """Drop all rows after a step that raised; the scheduler announces those that go on as new ones."""
+        self.batch.clear(self._listeners)
+        self.replays.clear()
+        self._plan = self._logits = None
+
     @torch.inference_mode()
     def launch(self, plan: StepPlan) -> None:
         """Apply the plan's changes and start computing its tokens."""
-        self.batch.apply(plan, (self.rows, self.processors, self.scorer, self.embeds))
+        self.batch.apply(plan, self._listeners)
         clear_new_pages(self._pool, plan)
         self._plan, self._logits = plan, None
         batch, self._sampled = self.batch.prepare(plan)

@@ -6,6 +6,7 @@ while the one before it still runs: token counts do not depend on token values.
 
 from __future__ import annotations
 
+import logging
 from array import array
 from collections.abc import Container, Iterable
 from contextlib import closing
@@ -17,13 +18,15 @@ from frameworkctl.scheduling.cache.manager import CacheManager, Hit
 from frameworkctl.scheduling.speculation.drafts import Drafter
 
 from .checked_policy import PolicyGuard
-from .plan import MorePages, MoreTokens, Sampled, Scheduled, StepPlan
+from .plan import Sampled, Scheduled
 from .sequence import Sequence, Status
 from .step import Limits as Limits
 from .step import Step as Step
-from .step import announced
+from .step import make_step
 from .stopping import Event, append_tokens, stop_reason
 from .waiting import WaitingQueue
+
+log = logging.getLogger("frameworkctl.scheduling")
 
 
 class Scheduler:
@@ -38,6 +41,7 @@ class Scheduler:
         self.preemptions = 0
         self._drop: list[int] = []
         self._appended: dict[int, array[int]] = {}
+        self._at: Sequence | None = None  # the one that is being planned: if that raises, it ends
         self.steps = 0
 
     # -- sequences come and go
@@ -93,7 +97,8 @@ class Scheduler:
     # -- one step
 
     def schedule(self) -> Step | None:
-        """Plan a step; None when nobody can compute anything now."""
+        """Plan a step; None when nobody can compute anything now. If it raises, ``fail_planning`` must follow."""
+        self._at = None
         if self.drafter is not None:
             self.drafter.propose(self.running.values())
         planned: dict[int, tuple[Sequence, int]] = {}
@@ -101,7 +106,10 @@ class Scheduler:
         self._schedule_waiting(planned, budget)
         if not planned:
             return None
-        return self._make_step(planned)
+        step = make_step(self.steps + 1, planned.values(), self._drop, self._appended)
+        self._drop, self._appended = [], {}
+        self.steps += 1
+        return step
 
     def _schedule_running(self, planned: dict[int, tuple[Sequence, int]], budget: int) -> int:
         """Returns the budget left for those that wait: none where pages are lacking already."""
@@ -109,6 +117,7 @@ class Scheduler:
         for seq in list(self.running.values()):
             if budget <= 0:
                 break
+            self._at = seq
             if seq.status is not Status.RUNNING:
                 continue  # lost its pages to one before it
             count = self._share(seq, seq.wanted, budget)
@@ -147,6 +156,7 @@ class Scheduler:
             for seq in queue:
                 if self._closed(planned, budget):
                     return
+                self._at = seq
                 if not self._ready(seq) or seq.awaited in coming:
                     continue
                 if self._outgrown(seq):
@@ -223,6 +233,7 @@ class Scheduler:
 
     def _preempt(self, seq: Sequence) -> None:
         """Back to the queue without pages; its tokens stay."""
+        before, self._at = self._at, seq
         idle = seq.idle
         del self.running[seq.id]
         self.cache.free(seq)
@@ -236,26 +247,7 @@ class Scheduler:
             self.resting[seq.id] = seq
         else:
             self.waiting.add(seq)
-
-    def _make_step(self, planned: dict[int, tuple[Sequence, int]]) -> Step:
-        new, pages, scheduled, entries, sent = [], [], [], [], []
-        for seq, count in planned.values():
-            sample = seq.computed >= seq.known and not seq.input_open
-            sent.append((seq, seq.known_to_runner, seq.sent[:]))
-            if not seq.known_to_runner:
-                new.append(announced(seq, seq.computed - count))
-                seq.known_to_runner = True
-            elif any(len(t) > n for t, n in zip(seq.tables, seq.sent, strict=True)):
-                pages.append(MorePages(seq.id, [t[n:] for t, n in zip(seq.tables, seq.sent, strict=True)]))
-            seq.sent = [len(t) for t in seq.tables]
-            scheduled.append(Scheduled(seq.id, count, sample, seq.drafts[: seq.computed - seq.known] if sample else []))
-            seq.pending, seq.drafts = seq.pending + sample, []
-            entries.append((seq, seq.computed, seq.epoch))
-        appended = [MoreTokens(i, t.tobytes()) for i, t in self._appended.items()]
-        self._appended = {}
-        dropped, self._drop = self._drop, []
-        self.steps += 1
-        return Step(StepPlan(self.steps, dropped, new, appended, pages, scheduled), entries, sent)
+        self._at = before
 
     def commit(self, step: Step, sampled: Iterable[Sampled]) -> list[Event]:
         """The step is done: credit what it computed, take the new tokens, and say what became of each sequence."""
@@ -266,25 +258,32 @@ class Scheduler:
                 seq.pending -= 1
             if seq.status is Status.FINISHED:
                 continue  # a surplus token of one that ended, or was aborted, while the step ran
-            result = results.get(seq.id)
-            right = append_tokens(seq, result)
-            if item.drafts and self.drafter is not None:
-                self.drafter.count(item.drafts, right)
-            if epoch == seq.epoch:
-                wrong = len(item.drafts) - right  # their places in the cache are written again
-                seq.computed -= wrong
-                self.cache.commit(seq, computed - wrong)
-            if seq.params.prompt_logprobs is not None and seq.committed >= seq.prompt_len:
-                seq.params = msgspec.structs.replace(seq.params, prompt_logprobs=None)  # once is enough
-            if result is not None:
-                events += [Event(seq, token, None, None, None, None) for token in seq.tokens[-1 - right : -1] if right]
-                events.append(self._take(seq, result))
+            try:
+                events += self._credit(seq, computed if epoch == seq.epoch else None, item, results.get(seq.id))
+            except Exception as e:
+                log.exception("a sequence could not take its token; it ends")
+                events.append(self._end(seq, f"the scheduler failed: {type(e).__name__}: {e}"))
         return events
+
+    def _credit(self, seq: Sequence, computed: int | None, item: Scheduled, result: Sampled | None) -> list[Event]:
+        """Commit one sequence; its pages hold ``computed`` tokens, or None if it has lost them since."""
+        right = append_tokens(seq, result)
+        if item.drafts and self.drafter is not None:
+            self.drafter.count(item.drafts, right)
+        if computed is not None:
+            wrong = len(item.drafts) - right  # their places in the cache are written again
+            seq.computed -= wrong
+            self.cache.commit(seq, computed - wrong)
+        if seq.params.prompt_logprobs is not None and seq.committed >= seq.prompt_len:
+            seq.params = msgspec.structs.replace(seq.params, prompt_logprobs=None)  # once is enough
+        if result is None:
+            return []
+        before = [Event(seq, token, None, None, None, None) for token in seq.tokens[-1 - right : -1] if right]
+        return [*before, self._take(seq, result)]
 
     def _take(self, seq: Sequence, result: Sampled) -> Event:
         if result.error is not None:
-            self.finish(seq)
-            return Event(seq, None, None, "error", None, result.error)
+            return self._end(seq, result.error)
         if result.vectors is not None:
             self.finish(seq)
             return Event(seq, None, None, "stop", None, None, vectors=result.vectors)
@@ -306,39 +305,36 @@ class Scheduler:
         self.finish(seq)
         return Event(seq, None, None, "error", None, message, refused=True)
 
+    def _end(self, seq: Sequence, message: str) -> Event:
+        """End a sequence by a fault that is not its request's."""
+        self.finish(seq)
+        return Event(seq, None, None, "error", None, message)
+
     def fail(self, step: Step, message: str) -> list[Event]:
-        """The step raised: its sequences end, nothing of it counts."""
-        events = []
-        for (seq, _, _), item in zip(step.entries, step.plan.scheduled, strict=True):
-            if item.sample:
-                seq.pending -= 1
-            if seq.status is not Status.FINISHED:
-                self.finish(seq)
-                events.append(Event(seq, None, None, "error", None, message))
+        """The step raised: its sequences end, and the others begin anew. The runner must be reset."""
+        ended = [seq for seq, _, _ in step.entries if seq.status is not Status.FINISHED]
+        events = [self._end(seq, message) for seq in ended]
+        self._begin_anew()
         return events
 
-    def retract(self, step: Step) -> None:
-        """A step that was planned and will not run: as if it had never been."""
-        for (seq, computed, epoch), item, (_, known, sent) in zip(
-            step.entries, step.plan.scheduled, step.sent, strict=True
-        ):
-            if item.sample:
-                seq.pending -= 1
-            if seq.status is Status.FINISHED or epoch != seq.epoch:
-                if not known and seq.id in self._drop:
-                    self._drop.remove(seq.id)  # the runner never heard of it
-                continue
-            seq.computed = computed - item.count
-            seq.known_to_runner, seq.sent = known, sent
-            if not known:
-                self._appended.pop(seq.id, None)  # it will be told all of its tokens at once
-        self._drop = step.plan.dropped + self._drop
-        for more in step.plan.tokens:
-            if more.id not in self.running:
-                continue
-            tokens = array("i")
-            tokens.frombytes(more.tokens)
-            self._appended[more.id] = tokens + self._appended.get(more.id, array("i"))
+    def fail_planning(self, message: str) -> list[Event]:
+        """``schedule`` raised: the sequence that it was planning ends, and the others begin anew.
+
+        No step may be under way, and the runner must be reset.
+        """
+        seq = self._at or next(iter(self.running.values()), None) or self.waiting.first()
+        events = [self._end(seq, message)] if seq is not None and seq.status is not Status.FINISHED else []
+        self._begin_anew()
+        return events
+
+    def _begin_anew(self) -> None:
+        """Send all that run back to the queue, as if no step had ever been planned; their tokens stay."""
+        for seq in list(self.running.values()):
+            seq.pending = 0
+            self._preempt(seq)
+        self._drop, self._appended = [], {}
+        if not self.cache.check_nobody_runs():
+            log.error("a fault had lost pages of the cache; all of it is free again, and empty")
 
     def check_integrity(self) -> None:
         """Raises AssertionError unless pages, references and queues agree."""

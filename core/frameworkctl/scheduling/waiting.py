@@ -44,6 +44,10 @@ class WaitingQueue:
     def discard(self, seq: Sequence) -> None:
         self._members.discard(seq.id)
 
+    def first(self) -> Sequence | None:
+        """Return the one that comes first, by the keys that are known."""
+        return next((seq for _, _, seq in sorted(self._heap, key=lambda e: e[:2]) if seq.id in self._members), None)
+
     def in_order(self) -> Generator[Sequence, None, None]:
         """Sequences in order; those the caller does not ``discard`` stay. Close it."""
         if self.policy.dynamic_key:

@@ -158,10 +158,9 @@ class FakeEngine:
             client.aborted = True
             self.scheduler.finish(client.seq)
 
-    def alive(self, *, planned_input: bool = True) -> list[Client]:
-        """Those that have not ended; ``planned_input`` False: without those whose new input is in the step planned."""
-        told = {} if self.planned is None or planned_input else {m.id for m in self.planned.plan.tokens}
-        return [c for c in self.clients.values() if not c.ended and c.seq.id not in told]
+    def alive(self) -> list[Client]:
+        """Those that have not ended."""
+        return [c for c in self.clients.values() if not c.ended]
 
     # -- what the loop does
 
@@ -170,27 +169,24 @@ class FakeEngine:
         fail_at: FailAt | None = None,
         row_error: int | None = None,
         *,
-        replan: bool = False,
         during: Callable[[], None] | None = None,
     ) -> bool:
         """``EngineLoop._turn``; False when there was nothing to do. ``row_error``: the sampled row that goes wrong;
-        ``replan``: what is planned is taken back once; ``during``: what happens while the step runs."""
-        step, self.planned = self.planned or self._schedule(replan), None
+        ``during``: what happens while the step runs."""
+        step, self.planned = self.planned or self._schedule(), None
         if step is None:
             return False
         plan = msgspec.msgpack.decode(msgspec.msgpack.encode(step.plan), type=StepPlan)  # as another rank gets it
         try:
             self.runner.launch(plan, fail_at)
             if self.overlap:
-                self.planned = self._schedule(replan)
+                self.planned = self._schedule()
             if during is not None:
                 during()
             sampled = self.runner.sample(fail_at)
         except (ModelFailed, PluginFailed):
-            self.runner._launched = None
-            if self.planned is not None:
-                self.scheduler.retract(self.planned)
-                self.planned = None
+            self.runner.reset()
+            self.planned = None
             events = self.scheduler.fail(step, "the model failed")
         else:
             if row_error is not None and sampled:
@@ -203,11 +199,8 @@ class FakeEngine:
         self.check()
         return True
 
-    def _schedule(self, replan: bool = False) -> Step | None:
+    def _schedule(self) -> Step | None:
         step = self.scheduler.schedule()
-        if replan and step is not None:
-            self.scheduler.retract(step)
-            step = self.scheduler.schedule()
         self.scheduler.check_integrity()
         assert len(self.scheduler.running) <= self.limits.max_seqs
         left = self.limits.max_tokens

@@ -81,6 +81,11 @@ class FakeRunner:
         self.computed_tokens = 0
         self._launched: tuple[StepPlan, list[Sampled]] | None = None
 
+    def reset(self) -> None:
+        """After a step that failed: the rows are gone, the pages keep their content."""
+        self._launched = None
+        self.rows.clear()
+
     # -- what a plan changes
 
     def _apply(self, plan: StepPlan) -> None:

@@ -38,6 +38,9 @@ class EmbedRows:
         if src in self._rows:
             self._rows[dst] = self._rows.pop(src)
 
+    def clear(self) -> None:
+        self._rows.clear()
+
     def place(self, batch: Batch, computed: NDArray[np.int64]) -> None:
         """Give ``batch`` the embeddings of its tokens; ``computed [S]`` tokens each row has with this step."""
         if not self._rows:

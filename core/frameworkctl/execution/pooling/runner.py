@@ -59,17 +59,32 @@ class PoolingRunner:
         self._params: dict[int, PoolParams] = {}
         self._rows: PoolRows | None = None
 
+    def reset(self) -> None:
+        """Drop all texts after a step that raised; the scheduler announces those that go on as new ones."""
+        for id_ in self._params:
+            self._forget(id_)
+        self._params.clear()
+        if self.batch is not None:
+            self.batch.clear(())
+        self._rows = None
+
     @torch.inference_mode()
     def launch(self, plan: StepPlan) -> None:
         """Start computing the plan's tokens."""
         for id_ in plan.dropped:
             self._params.pop(id_, None)
-            for pooler in self.poolers.values():
-                pooler.forget(id_)
+            self._forget(id_)
         for new in plan.new:
             assert new.pool is not None, "this model only pools"
             self._params[new.id] = new.pool
         self._rows = self._whole(plan) if self.batch is None else self._chunks(self.batch, plan)
+
+    def _forget(self, id_: int) -> None:
+        for name, pooler in self.poolers.items():
+            try:
+                pooler.forget(id_)
+            except Exception:  # a plugin may raise anything, and the text has ended anyway
+                log.exception("the pooler %s failed to forget a text", name)
 
     def _whole(self, plan: StepPlan) -> PoolRows:
         batch, start = whole_batch(plan, self.device)
@@ -141,7 +156,7 @@ class PoolingRunner:
         states: list[Tensor] = []
         failed = []
         for at, id_ in enumerate(rows.ids):
-            pooler.forget(id_)
+            self._forget(id_)
             why = error
             if rows.first[at] == 0 and rows.last[at]:
                 try:

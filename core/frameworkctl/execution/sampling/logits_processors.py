@@ -76,6 +76,12 @@ class ProcessorSet:
                 rows.add(dst)
                 self._guarded(name, [dst], lambda p: p.move(src, dst))
 
+    def clear(self) -> None:
+        """Drop all rows, and the instances, which a call that raised may have left half changed."""
+        self._instances.clear()
+        self._rows.clear()
+        self.failed.clear()
+
     def apply(self, logits: Tensor, rows: NDArray[np.int64], *, changes_argmax: bool) -> None:
         """Run the processors of one kind over ``logits [L, V]``, in place; row i of it is batch row ``rows[i]``."""
         if not any(self._rows.values()):

@@ -49,6 +49,11 @@ class PromptScorer:
     def move(self, src: int, dst: int) -> None:
         self._width[dst], self._width[src] = self._width[src], -1
 
+    def clear(self) -> None:
+        self._width.fill(-1)
+        self._wanting = 0
+        self._parts, self._hidden = [], None
+
     def keep(self, batch: Batch, hidden: Tensor) -> None:
         """Remember the hidden states ``[T, H]`` of a step where prompts in it are to be scored."""
         if not self._wanting:

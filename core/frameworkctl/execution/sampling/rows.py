@@ -73,6 +73,11 @@ class SamplingRows:
         if params.min_tokens and ends:
             self.ends.set(row, ends, [float("-inf")] * len(ends))
 
+    def clear(self) -> None:
+        for lists in (self.bias, self.ends, self.allowed, self.bad_words):
+            lists.clear()
+        self.logprob_ids.clear()
+
     def remove(self, row: int) -> None:
         for lists in (self.bias, self.ends, self.allowed, self.bad_words):
             lists.remove(row)

@@ -203,6 +203,13 @@ class CacheManager:
             table.clear()
         seq.sent = [0] * len(self.groups)
 
+    def check_nobody_runs(self) -> bool:
+        """Return True if all pages are free, when no sequence has any; else take back those that a fault has lost."""
+        if self.pool.free == self.pool.usable and not any(self.pool.refs):
+            return True
+        self.pool.release_all()
+        return False
+
     def check_integrity(self, alive: list[Sequence]) -> None:
         """Raises AssertionError unless references are exactly those of the sequences given."""
         self.pool.check_integrity()

@@ -80,6 +80,12 @@ class PagePool:
     def is_free(self, page: int) -> bool:
         return self.refs[page] == 0
 
+    def release_all(self) -> None:
+        """Nobody holds a page any more, whatever the references say; no content can be found."""
+        self.forget_content()
+        self.refs = [0] * self.count
+        self._free = OrderedDict.fromkeys(range(1, self.count))
+
     def forget_content(self) -> None:
         """No page can be found any more: for changed weights. Pages in use stay in use."""
         self._cached.clear()

@@ -64,9 +64,6 @@ def life(layout: PoolLayout, pages: int) -> Counter[str]:
             step = scheduler.schedule()
             if step is None:
                 break
-            if turn % 5 == 4:
-                scheduler.retract(step)
-                continue
             scheduler.commit(step, [Sampled(s.id, 3) for s in step.plan.scheduled if s.sample])
             if turn == 6:
                 scheduler.finish(seqs[1])

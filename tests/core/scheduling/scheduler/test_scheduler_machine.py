@@ -138,17 +138,17 @@ class EngineMachine(RuleBasedStateMachine):
     def failing_step(self, fail_at: FailAt) -> None:
         self.engine.turn(fail_at)
 
-    @rule(replan=st.booleans(), fail_at=st.sampled_from([None, *FAILURES]), data=st.data())
-    def eventful_step(self, replan: bool, fail_at: FailAt | None, data: st.DataObject) -> None:
+    @rule(fail_at=st.sampled_from([None, *FAILURES]), data=st.data())
+    def eventful_step(self, fail_at: FailAt | None, data: st.DataObject) -> None:
         alive = self.engine.alive()
         gone = data.draw(st.lists(st.sampled_from(alive), max_size=2) if alive else st.just([]))
 
         def abort() -> None:
             for client in gone:
-                if client in self.engine.alive(planned_input=False):  # else see test_scheduler_retract.py
+                if client in self.engine.alive():
                     self.engine.abort(client)
 
-        self.engine.turn(fail_at, replan=replan, during=abort)
+        self.engine.turn(fail_at, during=abort)
 
     @rule(row=st.integers(0, 5))
     def step_with_one_bad_row(self, row: int) -> None:

@@ -82,7 +82,7 @@ class Driver:
         self.engine.append(request, tokens, final=bool(client.prompt + tokens) and rng.random() < 0.4)
 
     def abort(self) -> None:
-        alive = self.engine.alive(planned_input=False)  # test_scheduler_retract.py has what is left out here
+        alive = self.engine.alive()
         if alive:
             self.engine.abort(self.rng.choice(alive))
 
@@ -97,11 +97,9 @@ class Driver:
             self.abort()
         elif x < 0.28:
             during = self.abort if rng.random() < 0.5 else None
-            engine.turn(rng.choice(["launch", "compute", "sample"]), replan=rng.random() < 0.3, during=during)
+            engine.turn(rng.choice(["launch", "compute", "sample"]), during=during)
         elif x < 0.30:
             engine.turn(row_error=rng.randrange(8))
-        elif x < 0.34:
-            engine.turn(replan=True)
         elif x < 0.38:
             engine.turn(during=self.abort)
         else:

@@ -46,8 +46,6 @@ def test_random_lives(seed: int) -> None:
             engine.abort(rng.choice(alive))
         elif x < 0.65:
             engine.turn(rng.choice(["launch", "compute", "sample"]))
-        elif x < 0.7:
-            engine.turn(replan=True)
         elif x < 0.75:
             engine.turn(row_error=rng.randrange(8))
         else:
