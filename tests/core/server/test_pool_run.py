@@ -8,6 +8,7 @@ import threading
 from array import array
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from frameworkctl.engine.messages import Abort, EngineLoad, Outputs, Pool, Pooled, Row
@@ -26,7 +27,7 @@ class Engine(EngineClient):
 
     def __init__(self, *, step_texts: int = 5, fail_at: int | None = None) -> None:
         super().__init__(lambda event: None, lambda: None)
-        self._transport: Any = object()  # connected
+        self._transport: Any = Mock(is_closing=lambda: False)  # connected
         self.sent: list[Any] = []
         self.waiting: list[tuple[int, int, int]] = []  # request, number, tokens
         self.most_texts = self.most_tokens = self.ended = self.answers = 0

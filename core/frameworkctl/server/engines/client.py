@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import socket
@@ -69,35 +70,39 @@ class EngineClient(asyncio.Protocol):
             EngineError: the engine is gone, or the request cannot be packed; then nothing of it is left behind.
         """
         stream = RowStream(next(self._ids), params.n)
-        if self._transport is None or self._transport.is_closing():
-            raise EngineError("The engine is gone; send the request again.", code="engine_died")
-        try:
-            self.send(Generate(stream.id, tokens, params, seed, priority, extras, open_input, embeds))
-        except (OverflowError, TypeError, ValueError) as e:
-            raise EngineError(f"The request cannot be sent to the engine: {e}") from e
+        self.send(Generate(stream.id, tokens, params, seed, priority, extras, open_input, embeds))
         self._streams[stream.id] = stream
         return stream
 
     def pool(self, texts: int) -> PoolStream:
-        """Begin a request of so many texts, which the caller sends bit by bit; it must ``close`` the stream."""
+        """Begin a request of so many texts, which the caller sends bit by bit; it must ``close`` the stream.
+
+        Raises:
+            EngineError: the engine is gone.
+        """
+        self._check_connected()
         stream = PoolStream(next(self._ids), texts)
-        if self._transport is None:
-            raise EngineError("The engine is gone; send the request again.", code="engine_died")
         self._streams[stream.id] = stream
         return stream
 
     def append(self, stream: RowStream, tokens: bytes, *, final: bool) -> None:
+        """Send more of a request's prompt. Raises EngineError as ``generate`` does."""
         self.send(Append(stream.id, tokens, final))
 
     def stop_sequence(self, stream: RowStream, index: int) -> None:
         """End one sequence of a request that goes on without it."""
         stream.open -= 1
-        self.send(Abort(stream.id, index))
+        self._abort(Abort(stream.id, index))
 
     def close(self, stream: Stream[Any]) -> None:
         """The caller wants no more; what still runs is aborted."""
         if self._streams.pop(stream.id, None) is not None and stream.open > 0:
-            self.send(Abort(stream.id))
+            self._abort(Abort(stream.id))
+
+    def _abort(self, message: Abort) -> None:
+        """Nothing has to be aborted in an engine that is gone."""
+        with contextlib.suppress(EngineError):
+            self.send(message)
 
     async def ask(self) -> dict[str, Any]:
         """The engine's own account of its integrity."""
@@ -110,16 +115,13 @@ class EngineClient(asyncio.Protocol):
         return asyncio.run_coroutine_threadsafe(self._answer(message), self._loop).result()
 
     async def _answer(self, message: Ask | ReadEmbeds) -> dict[str, Any]:
-        id_ = message.id
-        if self._transport is None or self._transport.is_closing():
-            raise EngineError("The engine is gone; send the request again.", code="engine_died")
-        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._answers[id_] = future
         self.send(message)
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._answers[message.id] = future
         try:
             return await future
         finally:
-            self._answers.pop(id_, None)
+            self._answers.pop(message.id, None)
 
     def fail_all(self, error: RequestError) -> None:
         """Every open request ends with this error."""
@@ -127,12 +129,23 @@ class EngineClient(asyncio.Protocol):
             stream.fail(error)
 
     def send(self, message: Any) -> None:
-        """Messages of one turn of the event loop go out together: every write wakes the engine."""
-        if self._transport is None or self._transport.is_closing():
-            return
+        """Send a message. Those of one turn of the event loop go out together: every write wakes the engine.
+
+        Raises:
+            EngineError: the engine is gone, or the message cannot be packed; then nothing of it is left behind.
+        """
+        self._check_connected()
+        try:
+            packed = pack(message)
+        except (OverflowError, TypeError, ValueError) as e:
+            raise EngineError(f"The request cannot be sent to the engine: {e}") from e
         if not self._unsent:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._unsent.append(pack(message))
+        self._unsent.append(packed)
+
+    def _check_connected(self) -> None:
+        if self._transport is None or self._transport.is_closing():
+            raise EngineError("The engine is gone; send the request again.", code="engine_died")
 
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, []
@@ -156,8 +169,9 @@ class EngineClient(asyncio.Protocol):
                 case Outputs():
                     self._take(message)
                 case Answer(id=id_, data=answer):
-                    if id_ in self._answers:
-                        self._answers[id_].set_result(answer)
+                    future = self._answers.get(id_)
+                    if future is not None and not future.done():
+                        future.set_result(answer)
                 case _:
                     self._on_event(message)
 
@@ -176,7 +190,8 @@ class EngineClient(asyncio.Protocol):
         error = EngineError("The engine died while it was working on this request; send it again.", code="engine_died")
         self.fail_all(error)
         for future in self._answers.values():
-            future.set_exception(error)
+            if not future.done():  # whoever waited for it was cancelled in this turn of the loop
+                future.set_exception(error)
         self._on_lost()
 
 
