@@ -21,6 +21,8 @@ from frameworkctl import logs
 from .framing import pack
 from .messages import Exited, Forked
 
+log = logging.getLogger("frameworkctl.engine")
+
 # Spinning OpenMP threads are quick to wake, but beside a busy process they turn a step of milliseconds into tens: the
 # spinners are scheduled out while holding the barrier. Measured with a 2-layer model beside another process on 2 cores:
 # 10.9 ms a step spinning, 3.5 ms passive. Must be in the environment before torch loads its runtime.
@@ -67,7 +69,15 @@ def _handle(control: socket.socket) -> bool:
     data, fds, _, _ = socket.recv_fds(control, 8, 1)
     if not data:
         return False
-    pid = os.fork()
+    if not fds:
+        log.error("no free file descriptor for an engine; the server tries again")
+        return True
+    try:
+        pid = os.fork()
+    except OSError as e:
+        log.error("an engine cannot be forked (%s); the server tries again", e)
+        os.close(fds[0])
+        return True
     if pid == 0:
         _become_engine(control, fds[0])
     os.close(fds[0])
@@ -88,7 +98,7 @@ def _become_engine(control: socket.socket, fd: int) -> None:
     except KeyboardInterrupt:
         status = 130
     except BaseException:
-        logging.getLogger("frameworkctl.engine").exception("the engine died")
+        log.exception("the engine died")
     finally:
         logging.shutdown()
         os._exit(status)

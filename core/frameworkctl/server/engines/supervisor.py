@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -15,7 +16,7 @@ from frameworkctl.config import EngineConfig
 from frameworkctl.engine import nursery
 from frameworkctl.engine.framing import Unpacker
 from frameworkctl.engine.messages import EngineInfo, Exited, Fatal, Forked, FromNursery, Loading, Ready, Start
-from frameworkctl.errors import ConfigError, UnavailableError
+from frameworkctl.errors import ConfigError, EngineError, UnavailableError
 from frameworkctl.interfaces.observation import EngineEvent
 from frameworkctl.logs import Progress
 from frameworkctl.plugins.records import LoadedPlugin
@@ -38,14 +39,16 @@ class NurseryProcess:
     def __init__(self, log_level: str = "info") -> None:
         self._log_level = log_level
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.process = subprocess.Popen(
-            nursery.command(theirs.fileno(), log_level),
-            pass_fds=[theirs.fileno()],
-            env=nursery.environment(),
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        theirs.close()
+        with theirs, contextlib.ExitStack() as undo:
+            undo.callback(self.control.close)
+            self.process = subprocess.Popen(
+                nursery.command(theirs.fileno(), log_level),
+                pass_fds=[theirs.fileno()],
+                env=nursery.environment(),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            undo.pop_all()
         self._unpacker: Unpacker[FromNursery] = Unpacker(FromNursery)
         self._forked = False
 
@@ -175,22 +178,37 @@ class Supervisor:
     # -- one engine
 
     async def _fork(self, engine: Engine) -> None:
+        """Begin a life of an engine.
+
+        Raises:
+            OSError: the system has no descriptor, process or memory for it; nothing of it is left behind.
+        """
         ours, theirs = socket.socketpair()
         engine.state, engine.progress, engine.started = "loading", 0.0, time.monotonic()
         client = EngineClient(lambda m: self._event(engine, m), lambda: self._lost(engine, client))
         engine.client = client
-        await connect(client, ours)
+        try:
+            await connect(client, ours)
+            self._ask_nursery(engine, theirs)
+        except OSError:
+            engine.client = None  # what becomes of this connection is not the end of an engine
+            client.disconnect()
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        with contextlib.suppress(EngineError):  # it died already: its connection says so
+            client.send(Start(engine.config, self._plugins))
+
+    def _ask_nursery(self, engine: Engine, theirs: socket.socket) -> None:
         self._next_key += 1
-        self._forks[self._next_key] = engine
+        self._forks = {key: e for key, e in self._forks.items() if e is not engine}  # never answered, if it is here
         try:
             self._nursery.fork(self._next_key, theirs)
         except OSError:
-            log.error("the nursery is gone; starting another")
             self._new_nursery()
             self._nursery.fork(self._next_key, theirs)
-        finally:
-            theirs.close()
-        client.send(Start(engine.config, self._plugins))
+        self._forks[self._next_key] = engine
 
     def _event(self, engine: Engine, message: Ready | Loading | Fatal) -> None:
         match message:
@@ -223,15 +241,24 @@ class Supervisor:
             engine.changed.set()
             return
         engine.restarts = 0 if time.monotonic() - engine.started > STABLE else engine.restarts
-        delay = BACKOFF[min(engine.restarts, len(BACKOFF) - 1)]
-        engine.restarts += 1
+        delay = _next_delay(engine)
         log.error("the engine of %s is down (%s); restart in %.1f s", engine.config.name, reason, delay)
         self._spawn(self._restart(engine, delay))
 
     async def _restart(self, engine: Engine, delay: float) -> None:
-        await asyncio.sleep(delay)
-        engine.reason = None
-        await self._fork(engine)
+        said = False
+        while True:
+            await asyncio.sleep(delay)
+            engine.reason = None
+            try:
+                await self._fork(engine)
+                return
+            except OSError as e:
+                engine.state, engine.reason = "down", f"it cannot be started: {e}"
+                delay = _next_delay(engine)
+                if not said:
+                    said = True
+                    log.error("the engine of %s cannot be started (%s); trying until it can", engine.config.name, e)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)
@@ -245,9 +272,12 @@ class Supervisor:
         asyncio.get_running_loop().add_reader(self._nursery.control, self._from_nursery)
 
     def _new_nursery(self) -> None:
+        """Put another in the place of one that is gone. Raises OSError, and changes nothing, if that cannot be had."""
+        made = NurseryProcess(self._log_level)
+        log.error("the nursery is gone; started another")
         asyncio.get_running_loop().remove_reader(self._nursery.control)
         self._nursery.close()
-        self._nursery = NurseryProcess(self._log_level)
+        self._nursery = made
         self._alive.clear()
         self._watch_nursery()
 
@@ -282,11 +312,10 @@ class Supervisor:
                 engine.state, engine.reason = "failed", "the process that loads torch ended; its messages are above"
                 engine.changed.set()
             return
-        log.error("the nursery is gone; starting another")
-        self._nursery.close()
-        self._nursery = NurseryProcess(self._log_level)
-        self._alive.clear()
-        self._watch_nursery()
+        try:
+            self._new_nursery()
+        except OSError as e:
+            log.error("the nursery is gone (%s); the next engine that starts brings another", e)
         for engine in waiting:
             if engine.client is not None:
                 engine.restarts = max(1, engine.restarts)
@@ -300,6 +329,13 @@ class Supervisor:
                 engine.reason = how
         if status not in (0, 2) and not self._stopping:
             log.error("engine process %d ended: %s", pid, how)
+
+
+def _next_delay(engine: Engine) -> float:
+    """Return how many seconds to wait before the next restart in a row, and count it."""
+    delay = BACKOFF[min(engine.restarts, len(BACKOFF) - 1)]
+    engine.restarts += 1
+    return delay
 
 
 def _signal_name(number: int) -> str:
