@@ -149,7 +149,7 @@ class ModelOptions(EngineOptions, kw_only=True, forbid_unknown_fields=True):
         Size, opt("text", "longest text of a request in bytes: a prompt, or all messages; beyond, HTTP 400")
     ] = MAX_TEXT_BYTES
     max_num_queued_reqs: Annotated[
-        int, opt("scheduling", "requests that may wait for a model; beyond, HTTP 429. -1: no limit")
+        int, opt("scheduling", "sequences (prompts times n) that may wait for a model; beyond, HTTP 429. -1: no limit")
     ] = 1024
 
 

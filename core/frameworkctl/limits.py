@@ -18,6 +18,7 @@ MAX_TEXTS = 1 << 16  # inputs of a pooling request
 MAX_TEXT_BYTES = 4 << 20  # of a text, unless --max-text-bytes says otherwise
 TOO_MANY_TEXTS = "too_many_texts"
 MAX_BAD_WORD_CHARACTERS = 1 << 14
+MAX_SEQUENCES = 1 << 14  # prompts times n of a request where the queue has no limit
 MAX_IDS = 1 << 18  # about the largest vocabulary
 EMBEDS = "prompt_embeds"  # the type of a message's part
 EMBEDS_DATA = ("data", EMBEDS)

@@ -7,14 +7,10 @@ import os
 import time
 from array import array
 
-import msgspec
-
 from frameworkctl.execution.pooling.runner import PoolingRunner
 from frameworkctl.execution.runner import Runner
 from frameworkctl.interfaces.pooling import PoolTask
-from frameworkctl.scheduling.cache import prefix
 from frameworkctl.scheduling.constraints.masks import held, step_masks
-from frameworkctl.scheduling.constraints.states import Constrained
 from frameworkctl.scheduling.plan import Masks
 from frameworkctl.scheduling.scheduler import Scheduler, Step
 from frameworkctl.scheduling.sequence import Sequence, Status
@@ -38,10 +34,12 @@ from .messages import (
     ToEngine,
 )
 from .pooling import pooled, sequences
-from .timed_masks import TOO_LONG, TimedMatcher
+from .requests import Request
+from .timed_masks import TOO_LONG
 
 log = logging.getLogger("frameworkctl.engine")
 
+AHEAD = 2  # steps whose sequences of one request are made ahead
 HOLD_INTERVAL = 0.01  # how often a policy that holds requests back is asked again, in seconds
 
 
@@ -64,7 +62,8 @@ class EngineLoop:
         self.max_model_len, self.vocab_size, self.overlap = max_model_len, vocab_size, overlap
         self.grammars = grammars
         self.read_whole = read_whole  # tasks whose poolers look at all of a text
-        self._requests: dict[int, dict[int, Sequence]] = {}  # client's id -> index -> sequence that is alive
+        self._requests: dict[int, Request] = {}  # by the client's id
+        self._unmade: dict[int, Request] = {}  # of these, those that have sequences left to make
         self._next_id = 0
         self._planned: Step | None = None
         self._stopping = False
@@ -84,6 +83,7 @@ class EngineLoop:
     def _receive(self) -> None:
         """Whatever has come; waits only when there is nothing to compute."""
         timeout: float | None = 0.0
+        self._make_more()
         if self._planned is None and not self.scheduler.has_work:
             self._report_idle()
             timeout = self.grammars.time_left
@@ -106,45 +106,39 @@ class EngineLoop:
                 case Start():
                     log.error("a second start message was ignored")
         self._compiled()
+        self._make_more()
 
     def _generate(self, message: Generate) -> None:
-        root = prefix.root(message.extras)
-        groups = len(self.scheduler.cache.groups)
-        alive: dict[int, Sequence] = {}
-        arrival = time.monotonic()
-        params = message.params
-        for index in range(params.n):
-            tokens = array("i")
-            tokens.frombytes(message.tokens)
-            self._next_id += 1
-            seq = Sequence(
-                self._next_id,
-                message.id,
-                index,
-                tokens,
-                params,
-                seed=message.seed + index,
-                limit=min(len(tokens) + max(1, params.max_tokens), self.max_model_len),
-                arrival=arrival,
-                groups=groups,
-                chain_root=root,
-                priority=message.priority,
-                input_open=message.open,
-                embeds=message.embeds,
-            )
-            alive[index] = seq
-            if params.grammar is None:
-                self.scheduler.add(seq)
-            if params.prompt_logprobs is not None:  # all have the same prompt: one of them will do
-                params = msgspec.structs.replace(params, prompt_logprobs=None)
-        self._requests[message.id] = alive
-        if params.grammar is not None:  # meanwhile others run
-            self.grammars.ask(message.id, params.grammar.text)
+        request = self._request(message)
+        self._requests[message.id] = self._unmade[message.id] = request
+        if message.open:  # what a session appends is for all of its sequences
+            self._make(request, message.params.n)
+        if message.params.grammar is not None:  # meanwhile others run
+            self.grammars.ask(message.id, message.params.grammar.text)
+
+    def _request(self, message: Generate | None) -> Request:
+        return Request(message, groups=len(self.scheduler.cache.groups), max_model_len=self.max_model_len)
+
+    def _make(self, request: Request, room: int) -> None:
+        made = request.make(room, self._next_id)
+        self._next_id += len(made)
+        for seq in made:
+            self.scheduler.add(seq)
+
+    def _make_more(self) -> None:
+        """Make sequences of the requests that have some left: about as many as can come into the next steps."""
+        room = AHEAD * self.scheduler.limits.max_seqs
+        for id_, request in list(self._unmade.items()):
+            self._make(request, room)
+            if not request.left:
+                del self._unmade[id_]
 
     def _pool(self, message: Pool) -> None:
-        alive = self._requests.setdefault(message.id, {})
+        request = self._requests.get(message.id)
+        if request is None:
+            request = self._requests[message.id] = self._request(None)
         for seq in sequences(message, self._next_id, self.scheduler.cache, self.read_whole):
-            alive[seq.index] = seq
+            request.alive[seq.index] = seq
             self.scheduler.add(seq)
         self._next_id += len(message.numbers)
 
@@ -152,12 +146,16 @@ class EngineLoop:
         """Requests whose grammars are there join the queue; those whose cannot be end."""
         events = []
         for id_, found in self.grammars.done():
-            for seq in list(self._requests.get(id_, {}).values()):
-                if isinstance(found, str):
-                    events.append(self.scheduler.refuse(seq, found))
-                else:
-                    seq.constrained = Constrained(TimedMatcher(found), seq.params, self.grammars.compiler)
-                    self.scheduler.add(seq)
+            request = self._requests.get(id_)
+            if request is None:
+                continue
+            if isinstance(found, str):
+                request.waits = False
+                events += [self.scheduler.refuse(seq, found) for seq in request.make(1, self._next_id)]
+                self._next_id += 1
+                request.left = 0
+            else:
+                request.constrain(found, self.grammars.compiler)
         if events:
             self._send(events)
 
@@ -173,18 +171,23 @@ class EngineLoop:
     def _append(self, message: Append) -> None:
         tokens = array("i")
         tokens.frombytes(message.tokens)
-        for seq in self._requests.get(message.id, {}).values():
+        request = self._requests.get(message.id)
+        for seq in request.alive.values() if request is not None else ():
             self.scheduler.append(seq, tokens, final=message.final)
             seq.limit = min(seq.limit, self.max_model_len)
 
     def _abort(self, id_: int, index: int) -> None:
-        alive = self._requests.get(id_, {})
-        for i in [index] if index >= 0 else list(alive):
-            seq = alive.pop(i, None)
+        request = self._requests.get(id_)
+        if request is None:
+            return
+        if index < 0:
+            request.left = 0
+        for i in [index] if index >= 0 else list(request.alive):
+            seq = request.stop(i)
             if seq is not None:
                 self.scheduler.finish(seq)
-        if not alive:
-            self._requests.pop(id_, None)
+        if not request.alive and not request.left:
+            del self._requests[id_]
             self.grammars.forget(id_)
 
     # -- one step
@@ -277,10 +280,10 @@ class EngineLoop:
         self.channel.send(Outputs(rows, self._told, pooled(ended)))
 
     def _gone(self, seq: Sequence) -> None:
-        alive = self._requests.get(seq.request)
-        if alive is not None:
-            alive.pop(seq.index, None)
-            if not alive:
+        request = self._requests.get(seq.request)
+        if request is not None:
+            request.alive.pop(seq.index, None)
+            if not request.alive and not request.left:
                 del self._requests[seq.request]
 
     # -- state
@@ -289,7 +292,7 @@ class EngineLoop:
         load, cache, drafter = self.scheduler.load(), self.scheduler.cache, self.scheduler.drafter
         return EngineLoad(
             load.running,
-            load.waiting,
+            load.waiting + sum(request.left for request in self._unmade.values()),
             load.free_pages,
             load.total_pages,
             self.scheduler.preemptions,
@@ -316,5 +319,5 @@ class EngineLoop:
             problem = None
         except AssertionError as e:
             problem = str(e)
-        alive = sum(s.status is not Status.FINISHED for r in self._requests.values() for s in r.values())
+        alive = sum(s.status is not Status.FINISHED for r in self._requests.values() for s in r.alive.values())
         return {"problem": problem, "sequences": alive, "load": self._load(), "pid": os.getpid()}

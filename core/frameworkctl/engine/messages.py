@@ -35,6 +35,7 @@ class Generate(msgspec.Struct, tag="gen", array_like=True):
     extras: dict[str, str] | None = None
     open: bool = False
     embeds: bytes | None = None
+    call: int | None = None  # requests of one call take turns with those of others; None: it is one by itself
 
 
 class Pool(msgspec.Struct, tag="pool", array_like=True):
@@ -50,6 +51,7 @@ class Pool(msgspec.Struct, tag="pool", array_like=True):
     params: PoolParams
     priority: int = 0
     extras: dict[str, str] | None = None
+    call: int | None = None
 
 
 class Append(msgspec.Struct, tag="app", array_like=True):

@@ -28,7 +28,7 @@ def sequences(message: Pool, last_id: int, cache: CacheManager, read_whole: froz
         at += length
         if message.seconds:
             pool = message.params.at(message.seconds[place])
-        seq = Sequence(
+        yield Sequence(
             last_id + place + 1,
             message.id,
             number,
@@ -42,9 +42,8 @@ def sequences(message: Pool, last_id: int, cache: CacheManager, read_whole: froz
             priority=message.priority,
             pool=pool,
             reads_all=reads_all,
+            call=message.call,
         )
-        seq.place = place
-        yield seq
 
 
 def pooled(events: Iterable[Event]) -> list[Pooled]:

@@ -197,7 +197,7 @@ class Scheduler:
         full = len(self.running) >= self.limits.max_seqs
         if full or not self.cache.admit(seq, hit, count, seq.known, headroom):
             return False
-        self.waiting.admitted(seq)
+        self.waiting.discard(seq)
         seq.status = Status.RUNNING
         if seq.cached_tokens < 0:
             seq.cached_tokens = hit.length

@@ -31,6 +31,7 @@ class Sequence:
         "arrival",
         "awaited",
         "cached_tokens",
+        "call",
         "chain",
         "chain_root",
         "committed",
@@ -50,7 +51,6 @@ class Sequence:
         "long",
         "params",
         "pending",
-        "place",
         "pool",
         "priority",
         "prompt_len",
@@ -85,10 +85,11 @@ class Sequence:
         embeds: bytes | None = None,
         pool: PoolParams | None = None,
         reads_all: bool = False,
+        call: int | None = None,
     ) -> None:
         self.id, self.request, self.index = id, request, index
-        self.place = index  # among the sequences of its request
-        self.turn: int | None = None  # its place in the queue's virtual time, see WaitingQueue
+        self.call = -request if call is None else call  # calls take turns, see WaitingQueue
+        self.turn: int | None = None
         self.tokens, self.prompt_len, self.params = tokens, len(tokens), params
         self.seed = seed
         self.limit = limit  # length, prompt included, at which it ends

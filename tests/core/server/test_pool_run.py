@@ -83,7 +83,7 @@ def test_every_text_comes_back_at_its_place(count: int) -> None:
         assert array("f", output.data)[0] == len(text.prompt.token_ids)
     assert engine.most_texts <= 2 * MODEL.settings.max_num_seqs
     assert engine.most_tokens <= 2 * MODEL.settings.max_num_batched_tokens
-    assert not engine.open_requests
+    assert not engine.open_sequences
     assert not [m for m in engine.sent if isinstance(m, Abort)]
     assert usage.cached_tokens == 2 * engine.answers
 
@@ -92,7 +92,7 @@ def test_a_text_that_fails_ends_the_call_and_what_is_left_of_it() -> None:
     engine = Engine(fail_at=20)
     with pytest.raises(EngineError, match="The request could not be finished: broken"):
         run(engine, items(100))
-    assert not engine.open_requests
+    assert not engine.open_sequences
     assert [type(m) for m in engine.sent[-1:]] == [Abort]
     assert sum(len(m.numbers) for m in engine.sent if isinstance(m, Pool)) < 50
 
@@ -110,7 +110,7 @@ def test_a_client_that_leaves_aborts_its_texts() -> None:
 
     asyncio.run(go())
     assert [type(m) for m in engine.sent] == [Pool, Abort]
-    assert not engine.open_requests
+    assert not engine.open_sequences
 
 
 def test_an_engine_that_dies_fails_the_call_once() -> None:

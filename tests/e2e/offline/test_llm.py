@@ -127,7 +127,7 @@ def test_mistakes_are_value_errors_and_leave_nothing(llm: LLM, prompts: Any, par
     assert len(llm.generate(TEXTS, GREEDY, use_tqdm=False)) == 3
     engine = llm._service.supervisor.engines[0]
     assert engine.client is not None
-    assert engine.client.open_requests == 0
+    assert engine.client.open_sequences == 0
 
 
 def test_a_model_that_cannot_be_run(tmp_path: Path, checkpoints: dict[str, Path]) -> None:

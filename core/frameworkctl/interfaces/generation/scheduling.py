@@ -13,7 +13,8 @@ from frameworkctl.interfaces.markers import API_VERSION
 class RequestView(msgspec.Struct, frozen=True):
     """A sequence as a policy sees it. ``arrival`` is ``time.monotonic()`` of the engine; counts are tokens.
 
-    ``turn`` is lower for the first sequences of a request than for its later ones: in this order requests take turns.
+    Sequences of one call wait behind each other; a policy orders those in front. In the order of ``turn`` calls take
+    turns: with k of them waiting, each has a sequence admitted within k admissions.
     """
 
     id: int

@@ -59,9 +59,15 @@ class PoolRun:
     """All texts of one kind, through the engine."""
 
     def __init__(
-        self, client: EngineClient, model: LocalModel, items: Sequence[PoolItem], numbers: Sequence[int], kind: Kind
+        self,
+        client: EngineClient,
+        model: LocalModel,
+        items: Sequence[PoolItem],
+        numbers: Sequence[int],
+        kind: Kind,
+        call: int | None = None,
     ) -> None:
-        self.client, self.items, self.kind = client, items, kind
+        self.client, self.items, self.kind, self.call = client, items, kind, call
         # Steps of texts of about equal length are even, and the longest are not left for the end.
         self._waiting = sorted(numbers, key=lambda i: -len(items[i].prompt.token_ids))
         self._at = 0
@@ -113,6 +119,7 @@ class PoolRun:
             self.kind.params,
             self.kind.priority,
             cache_extras(self.kind.cache_salt),
+            self.call,
         )
 
 

@@ -40,6 +40,7 @@ class CallScope:
 
     def __init__(self, call: Call, service: Service) -> None:
         self.call, self.service = call, service
+        self.number = next(service.call_numbers)
         self.usage = Usage()
         self.first_output: float | None = None  # time.monotonic()
         self.served: str | None = None
@@ -113,6 +114,7 @@ class CallScope:
             size, lanes = max(len(call.body), endpoint.size(request)), self.service.lanes
             threads = lanes.waiting if endpoint.waits(request) else lanes.of(size)
             work = await loop.run_in_executor(threads, stages.render, request, model, call)
+        self.service.check_room(model, work)
         work = await self._compiled(work, model)
         header_names.name_loosened(call, work)
         return request, model, work
@@ -194,6 +196,7 @@ class CallScope:
 
     def generate(self, item: GenerateItem, model: ServedModel) -> AsyncGenerator[Output, None]:
         assert isinstance(model, LocalModel)
+        self.service.check_room(model, Work(items=[item]))
         return self._generate(item, model, 0)
 
     async def _generate(self, item: GenerateItem, model: LocalModel, number: int) -> AsyncGenerator[Output, None]:
@@ -225,7 +228,7 @@ class CallScope:
         assert isinstance(model, LocalModel)
         if not self._searches and self._guard(model).filters:
             raise RequestError("Logprobs that no output filter sees are for searches only.", status=500)
-        return await next_logprobs(self._client(item, model), prompts, count, item)
+        return await next_logprobs(self._client(item, model), prompts, count, item, self.number)
 
     async def _filtered(self, generation: Generation | SearchRun, model: LocalModel) -> AsyncGenerator[Output, None]:
         """What plugins' filters let through: no output reaches an endpoint by another way."""
@@ -268,6 +271,7 @@ class CallScope:
             extras=cache_extras(item.cache_salt, embeds),
             open_input=open_input,
             embeds=None if embeds is None else embeds.rows,
+            call=self.number,
         )
         self._open.append((client, stream))
         self.usage.prompt_tokens += len(item.prompt.token_ids)
@@ -280,7 +284,7 @@ class CallScope:
         for kind, numbers in kinds(items).items():
             client = self._client(items[numbers[0]], model)
             self.usage.prompt_tokens += sum(len(items[i].prompt.token_ids) for i in numbers)
-            await PoolRun(client, model, items, numbers, kind).run(outputs, self.usage)
+            await PoolRun(client, model, items, numbers, kind, self.number).run(outputs, self.usage)
         return [output for output in outputs if output is not None]
 
     def open(self, item: GenerateItem, model: ServedModel) -> LocalSession:

@@ -36,7 +36,7 @@ class SearchRun:
 
 
 async def next_logprobs(
-    client: EngineClient, prompts: Sequence[Sequence[int]], count: int, item: GenerateItem
+    client: EngineClient, prompts: Sequence[Sequence[int]], count: int, item: GenerateItem, call: int
 ) -> list[tuple[tuple[int, float], ...]]:
     """As ``EngineScope.next_logprobs``: one token is asked of the engine for each prompt, all at once."""
     params = SamplingParams(max_tokens=1, temperature=0.0, logprobs=count)
@@ -45,7 +45,12 @@ async def next_logprobs(
         for ids in prompts:
             streams.append(
                 client.generate(
-                    token_bytes(ids), params, seed=0, priority=item.priority, extras=cache_extras(item.cache_salt)
+                    token_bytes(ids),
+                    params,
+                    seed=0,
+                    priority=item.priority,
+                    extras=cache_extras(item.cache_salt),
+                    call=call,
                 )
             )
         return [await _next(stream) for stream in streams]

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from frameworkctl.config import Options
-from frameworkctl.errors import RequestError, UnavailableError
-from frameworkctl.interfaces.endpoint import Call
+from frameworkctl.errors import RequestError, UnavailableError, bad
+from frameworkctl.interfaces.endpoint import Call, Work
+from frameworkctl.limits import MAX_SEQUENCES
 from frameworkctl.plugins import PluginHost
 from frameworkctl.server.engines.supervisor import Supervisor
 from frameworkctl.server.http import header_names
@@ -33,6 +34,7 @@ class Service:
         self.lanes = Lanes()
         self.draining = False
         self.open_calls = 0
+        self.call_numbers = itertools.count(1)
         self._seeds = itertools.count()
         self._random = random.Random()  # seeds need to be unlike, not secret: no system call for each
         self._first = models[0]
@@ -51,18 +53,35 @@ class Service:
             )
         return found
 
-    def admit(self, model: LocalModel) -> None:
-        """Whether the engine can take one more request now. Raises RequestError 429 or 503."""
+    def admit(self, model: LocalModel, sequences: int = 1) -> None:
+        """Raise RequestError 429 or 503 if the engine cannot take so many more sequences now."""
         assert model.engine is not None
         client = model.engine.live_client()
         limit = model.settings.max_num_queued_reqs
-        if limit >= 0 and client.open_requests >= model.settings.max_num_seqs + limit:
+        if limit >= 0 and client.open_sequences + sequences > model.settings.max_num_seqs + limit:
             raise RequestError(
                 f"Too many requests are waiting for {model.name!r}.",
                 status=429,
                 code="queue_full",
                 headers={"retry-after": "1"},
             )
+
+    def check_room(self, model: LocalModel, work: Work) -> None:
+        """Raise RequestError: 400 if a request asks for more sequences than any may, 429 if there is no room now."""
+        sequences = sum(item.n for item in work.items)
+        settings = model.settings
+        queue = settings.max_num_queued_reqs
+        most = MAX_SEQUENCES if queue < 0 else max(queue, settings.max_num_seqs)
+        if sequences > most:
+            wide, prompts = any(item.n > 1 for item in work.items), len(work.items)
+            raise bad(
+                "n" if wide else "prompt",
+                f"The request asks for {sequences} sequences of {prompts} prompts: send at most {most} at a time"
+                " (--max-num-queued-reqs).",
+                "too_many_sequences",
+            )
+        if sequences:
+            self.admit(model, sequences)
 
     def check_draining(self) -> None:
         if self.draining:

@@ -48,8 +48,9 @@ class EngineClient(asyncio.Protocol):
         self._ids = itertools.count(1)
 
     @property
-    def open_requests(self) -> int:
-        return len(self._streams)
+    def open_sequences(self) -> int:
+        """Sequences that run or wait; a request for vectors counts once, since it sends few texts at a time."""
+        return sum(stream.weight for stream in self._streams.values())
 
     # -- requests
 
@@ -63,14 +64,17 @@ class EngineClient(asyncio.Protocol):
         extras: dict[str, str] | None = None,
         open_input: bool = False,
         embeds: bytes | None = None,
+        call: int | None = None,
     ) -> RowStream:
         """Start a request; the caller must ``close`` the stream whatever happens.
+
+        Requests of one ``call`` take turns with those of others.
 
         Raises:
             EngineError: the engine is gone, or the request cannot be packed; then nothing of it is left behind.
         """
         stream = RowStream(next(self._ids), params.n)
-        self.send(Generate(stream.id, tokens, params, seed, priority, extras, open_input, embeds))
+        self.send(Generate(stream.id, tokens, params, seed, priority, extras, open_input, embeds, call))
         self._streams[stream.id] = stream
         return stream
 

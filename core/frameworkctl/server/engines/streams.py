@@ -23,6 +23,11 @@ class Stream(Generic[T]):
         self._error: RequestError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
+    @property
+    def weight(self) -> int:
+        """How much it counts in the engine's queue."""
+        return 1
+
     def push(self, row: Row) -> None:
         raise NotImplementedError
 
@@ -59,6 +64,10 @@ class RowStream(Stream[Row]):
     """The rows of one request as the engine sends them."""
 
     __slots__ = ()
+
+    @property
+    def weight(self) -> int:
+        return self.open
 
     def push(self, row: Row) -> None:
         if row.reason is not None:
