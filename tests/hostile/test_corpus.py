@@ -96,11 +96,11 @@ class Attack:
 
 
 def memory(server: RunningServer) -> dict[str, int]:
-    """Return PSS in bytes of each process."""
+    """Return the bytes of each process that it shares with nobody: what is shared varies with what else runs."""
     found: dict[str, int] = {}
     for process in server.processes():
         try:
-            found[f"{process.pid} {' '.join(process.cmdline())[-60:]}"] = process.memory_full_info().pss
+            found[f"{process.pid} {' '.join(process.cmdline())[-60:]}"] = process.memory_full_info().uss
         except psutil.NoSuchProcess:
             continue
     return found

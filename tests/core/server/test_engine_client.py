@@ -49,7 +49,7 @@ def test_it_ends_between_the_check_and_the_write(kind: str) -> None:
             await stream.next()
         assert caught.value.code == "engine_died"
         client.close(stream)
-        assert client.open_requests == 0
+        assert client.open_sequences == 0
 
     run(steps)
 
@@ -73,7 +73,7 @@ def test_everything_that_is_sent_after_it_ended_is_refused(gone: bool) -> None:
             await client.ask()
         client.stop_sequence(stream, 0)
         client.close(stream)
-        assert client.open_requests == 0
+        assert client.open_sequences == 0
         assert not client._answers
 
     run(steps)
@@ -107,7 +107,7 @@ def test_what_cannot_be_packed_leaves_nothing_behind() -> None:
             client.generate(b"", SamplingParams(max_tokens=1), seed=1 << 70)
         with pytest.raises(EngineError, match="cannot be sent"):
             await client._answer(object())  # type: ignore[arg-type]
-        assert client.open_requests == 0
+        assert client.open_sequences == 0
         assert not client._answers
         client.disconnect()
         theirs.close()
