@@ -17,6 +17,7 @@ from frameworkctl.execution.backends import make_in_background
 from frameworkctl.execution.build import Built, build, share_threads
 from frameworkctl.execution.compilers import make_compiler
 from frameworkctl.execution.speculation import make_drafter
+from frameworkctl.execution.weights.first_step import check_first_step
 from frameworkctl.interfaces.generation.scheduling import Policy
 from frameworkctl.interfaces.pooling import TOKEN_TASKS, PoolingInfo, PoolTask
 from frameworkctl.plugins import PluginHost
@@ -65,6 +66,7 @@ def _start(start: Start, channel: Channel[ToEngine]) -> EngineLoop:
     if config.tokenizer:
         grammars.start()
     built = build(config, host, _Progress(channel), later=make_in_background)
+    check_first_step(built, config)
     scheduler = _scheduler(start, host, built)
     overlap = config.options.async_scheduling
     loop = EngineLoop(

@@ -19,8 +19,8 @@ from frameworkctl.execution.pooling.making import check_head, make_poolers
 from frameworkctl.execution.pooling.runner import PoolingRunner
 from frameworkctl.execution.sampling.logits_processors import ProcessorSet
 from frameworkctl.execution.weights.fp8 import expanded, read_scales
-from frameworkctl.execution.weights.loading import Counted, Progress, iterate_weights, weight_files
-from frameworkctl.interfaces.engine import Model, ModelContext, World
+from frameworkctl.execution.weights.loading import Counted, Progress, file_of, iterate_weights, weight_files
+from frameworkctl.interfaces.engine import MisfitError, Model, ModelContext, World
 from frameworkctl.interfaces.generation.logits import ProcessorContext
 from frameworkctl.interfaces.model import ModelSpec
 from frameworkctl.interfaces.quantization import block_to_expand
@@ -133,6 +133,8 @@ def load_model(
     counted = Counted(weights)
     try:
         report = model.load_weights(counted)
+    except MisfitError as e:
+        raise ConfigError(f"cannot load {file_of(files, e.name) or given.folder}: {e}; get both again") from e
     except ValueError as e:
         raise ConfigError(f"cannot load {given.folder}: {e}") from e
     if report.missing:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from frameworkctl_kernels.protocol import Backend
@@ -23,6 +25,9 @@ from .batch import PersistentBatch
 from .memory import clear_new_pages
 from .replays import Replays
 from .speculation import accepted
+
+NOT_A_NUMBER = "the model computed logits that are not finite numbers; send another prompt or check the model's weights"
+NO_TOKEN = "no token can come next: the request's constraints and processors forbid all of them"
 
 
 class Runner:
@@ -102,13 +107,21 @@ class Runner:
         if self.batch.ahead is not None:
             extra = {int(n): extra[int(i)] for n, i in enumerate(np.flatnonzero(self.batch.ahead == 0)) if i in extra}
         rows, new = self._keep(plan, rows, tokens)
-        failed = self.processors.failed
+        failed = {**self._senseless(), **self.processors.failed}
         out = []
         for i, (id_, row, own) in enumerate(zip(ids, rows.tolist(), new, strict=True)):
             self.batch.outputs[row] += own
-            error = failed.get(row) if failed else None
+            error = failed.get(row)
             out.append(Sampled(id_, own[0], extra.get(i), error, scores.pop(id_, None), more=own[1:]))
         return out + [Sampled(id_, None, scores=found) for id_, found in scores.items()]
+
+    def _senseless(self) -> dict[int, str]:
+        """Return why requests of sampled rows have to end: their logits are not finite, or leave no token to choose."""
+        peaks = self.sampler.peaks
+        if peaks is None or bool(peaks.isfinite().all()):
+            return {}
+        found = zip(self._sampled.tolist(), peaks.tolist(), strict=True)
+        return {row: NO_TOKEN if p == float("-inf") else NOT_A_NUMBER for row, p in found if not math.isfinite(p)}
 
     def _keep(
         self, plan: StepPlan, rows: NDArray[np.int64], tokens: Tensor

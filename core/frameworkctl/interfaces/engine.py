@@ -103,6 +103,14 @@ class LoadReport:
     unexpected: tuple[str, ...] = ()
 
 
+class MisfitError(ValueError):
+    """A tensor of a checkpoint, called ``name``, is not of the shape that the model's configuration asks for."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class WeightMap:
     """Which layer takes which tensor of the checkpoint. Layers add themselves when they are built."""
 
@@ -126,16 +134,25 @@ class WeightMap:
         self._ignored.update(names)
 
     def load(self, weights: Iterable[tuple[str, Tensor]]) -> LoadReport:
+        """Give every layer its tensors. Raises MisfitError if one has a wrong shape."""
         waiting = dict(self._takers)
         unexpected = []
         for name, tensor in weights:
             take = waiting.pop(name, None) or waiting.pop(self.prefix + name, None)
             if take is not None:
-                take(tensor)
+                _give(name, tensor, take)
             elif name not in self._ignored and not name.endswith("rotary_emb.inv_freq"):
                 unexpected.append(name)
         missing = sorted(waiting.keys() - self._optional)
         return LoadReport(missing=tuple(missing), unexpected=tuple(sorted(unexpected)))
+
+
+def _give(name: str, tensor: Tensor, take: Callable[[Tensor], object]) -> None:
+    try:
+        take(tensor)
+    except (RuntimeError, IndexError, ValueError) as e:
+        why = str(e).partition("\n")[0]
+        raise MisfitError(name, f"the tensor {name!r} {list(tensor.shape)} does not fit config.json: {why}") from e
 
 
 @dataclass(slots=True)

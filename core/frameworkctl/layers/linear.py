@@ -62,6 +62,9 @@ class Linear(DirectModule):
     def _take(self, name: str, tensor: Tensor) -> None:
         if self._weight is None:
             self._weight = torch.empty(self.out_size, self.in_size, dtype=self.ctx.dtype, device=self.ctx.device)
+        whole = max(part.start + part.size for part in self._parts if part.name == name), self.in_size
+        if self.ctx.world.size == 1 and tensor.shape != whole:
+            raise ValueError(f"{list(whole)} is wanted")
         columns = tensor.narrow(1, self.in_start, self.in_size)
         for part in self._parts:
             if part.name == name:

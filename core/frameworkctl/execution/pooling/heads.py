@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from frameworkctl.errors import ConfigError
+from frameworkctl.execution.weights.loading import read_tensors
 from frameworkctl.interfaces.engine import Model, PoolingInfo, PoolParams
 from frameworkctl.interfaces.pooling import EMBED_TASKS
 
@@ -30,7 +30,7 @@ class Dense:
         file = folder / "model.safetensors"
         if not file.is_file():
             raise ConfigError(f"{folder} has no model.safetensors (pickled weights can run code: convert them)")
-        tensors = load_file(file)
+        tensors = dict(read_tensors(file))
         name = next((n for n in WEIGHTS if n in tensors), None)
         if name is None:
             raise ConfigError(f"{file} has none of {', '.join(WEIGHTS)}")

@@ -24,6 +24,8 @@ from .poolers import rows_at
 
 log = logging.getLogger("frameworkctl.engine")
 
+NOT_FINITE = "the model computed values that are not finite; send another text or check the model's weights"
+
 
 class PoolingRunner:
     """As ``Runner``, for texts that are pooled. ``poolers`` by name."""
@@ -190,11 +192,15 @@ def _packed(ids: Sequence[int], made: Tensor, counts: list[int] | None) -> list[
     """``made [n, width]`` cut into the vectors of each; ``counts`` rows each, or one (None)."""
     width = made.shape[1]
     data = made.float().contiguous().cpu().numpy().tobytes()
+    finite = bool(torch.isfinite(made).all())  # once for all of them
     out, at = [], 0
     for place, id_ in enumerate(ids):
         rows = None if counts is None else counts[place]
         end = at + 4 * width * (1 if rows is None else rows)
-        out.append(Sampled(id_, None, vectors=Vectors(data[at:end], width, rows)))
+        if finite or np.isfinite(np.frombuffer(data[at:end], dtype=np.float32)).all():
+            out.append(Sampled(id_, None, vectors=Vectors(data[at:end], width, rows)))
+        else:
+            out.append(Sampled(id_, None, error=NOT_FINITE))
         at = end
     return out
 

@@ -44,6 +44,7 @@ class Sampler:
         self, batch: PersistentBatch, rows: SamplingRows, processors: ProcessorSet, ops: Backend | None = None
     ) -> None:
         self.batch, self.rows, self.processors, self.ops = batch, rows, processors, ops
+        self.peaks: Tensor | None = None  # [L], what each row of the last call chose from at most; NaN if any is
 
     def sample(
         self, logits: Tensor, rows: NDArray[np.int64], ahead: NDArray[np.int64] | None = None
@@ -54,13 +55,17 @@ class Sampler:
         logprobs = self._raw_logprobs(logits, rows)
         self._change_argmax(logits, rows)
         random = np.flatnonzero(self.rows.temperature[rows] > 0)
-        if not len(random):
-            return logits.argmax(dim=-1), logprobs
         if len(random) == len(rows):
-            return self._draw(logits, rows, ahead), logprobs
+            tokens, self.peaks = self._draw(logits, rows, ahead)
+            return tokens, logprobs
         tokens = logits.argmax(dim=-1)
+        self.peaks = logits.gather(1, tokens[:, None])[:, 0]  # of a row with NaN, argmax is where that is
+        if not len(random):
+            return tokens, logprobs
         index = torch.from_numpy(random).to(logits.device)
-        tokens[index] = self._draw(logits[index], rows[random], None if ahead is None else ahead[random])
+        tokens[index], self.peaks[index] = self._draw(
+            logits[index], rows[random], None if ahead is None else ahead[random]
+        )
         return tokens, logprobs
 
     def _raw_logprobs(self, logits: Tensor, rows: NDArray[np.int64]) -> Logprobs | None:
@@ -117,15 +122,22 @@ class Sampler:
             tensor(self.rows.presence_penalty[rows]),
         )
 
-    def _draw(self, logits: Tensor, rows: NDArray[np.int64], ahead: NDArray[np.int64] | None) -> Tensor:
+    def _draw(self, logits: Tensor, rows: NDArray[np.int64], ahead: NDArray[np.int64] | None) -> tuple[Tensor, Tensor]:
+        """Return the tokens ``[L]`` and the largest logits ``[L]`` of their rows."""
         state = self.rows
         logits = logits.div_(torch.from_numpy(state.temperature[rows]).to(logits.device)[:, None])
         self.processors.apply(logits, rows, changes_argmax=False)
+        peaks = logits.amax(dim=-1)
+        sound = peaks.isfinite()
+        # Sorting needs an order, which NaN has not: such a row gets any token, and its request ends. Only a CPU can
+        # look before it draws at no cost.
+        if logits.device.type != "cpu" or not sound.all():
+            logits.masked_fill_(~sound[:, None], 0.0)
         place = self.batch.known[rows] - self.batch.prompt_len[rows]
         u = uniform(state.seed[rows], place if ahead is None else place + ahead)
         limits = state.top_k[rows], state.top_p[rows], state.min_p[rows]
         drawn = self.ops.draw(logits, *limits, u) if self.ops is not None else None
-        return draw(logits, *limits, u) if drawn is None else drawn
+        return draw(logits, *limits, u) if drawn is None else drawn, peaks
 
 
 def collect(logprobs: Logprobs, tokens: Tensor) -> dict[int, tuple[float, list[int], list[float]]]:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from frameworkctl.errors import ConfigError
 from frameworkctl.interfaces.quantization import Block
+
+from .loading import read_tensors
 
 SCALE = "_scale_inv"  # ends the name of a weight's scales, which are factors whatever "inv" suggests
 
@@ -23,10 +24,8 @@ def read_scales(files: list[Path]) -> dict[str, Tensor]:
     """
     scales = {}
     for file in files:
-        with safe_open(file, framework="pt") as shard:
-            for name in shard.keys():  # noqa: SIM118  not a dict
-                if name.endswith(SCALE):
-                    scales[name.removesuffix(SCALE)] = shard.get_tensor(name).float()
+        for name, tensor in read_tensors(file, SCALE):
+            scales[name.removesuffix(SCALE)] = tensor.float()
     return scales
 
 
