@@ -35,9 +35,9 @@ class Calls:
             ConfigError: no endpoint serves that path.
         """
         async with self._scope(path, body) as (scope, call):
-            _, model, work = await scope.prepare(call.endpoint, call)
-            outputs = await scope.whole(work, model)
-            return await scope.shown(work, model), outputs, scope.usage
+            _, model, work = await scope.pipeline.prepare(call.endpoint, call)
+            outputs = await scope.pipeline.whole(work, model)
+            return await scope.pipeline.shown(work, model), outputs, scope.usage
 
     async def pooled(self, path: str, body: Mapping[str, Any]) -> tuple[Work, dict[str, Any], int | None]:
         """The same of a pooling endpoint: the work, a client's answer, and the numbers in a row (None: it has one).
@@ -46,7 +46,7 @@ class Calls:
             RequestError, ConfigError: as of a call.
         """
         async with self._scope(path, body) as (scope, call):
-            request, model, work = await scope.prepare(call.endpoint, call)
+            request, model, work = await scope.pipeline.prepare(call.endpoint, call)
             formatter = self.service.stages.format(request, work, model, call)
             assert isinstance(formatter, PoolFormatter)
             outputs = await scope.pool(work.pool, model)

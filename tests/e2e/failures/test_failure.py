@@ -125,7 +125,7 @@ def test_client_that_leaves_frees_its_pages(own: RunningServer, streaming: bool)
 def test_sigterm_drains(checkpoints: dict[str, Path]) -> None:
     """Open streams run to their end, new requests are refused with 503, then everything is gone."""
     server = start_server(arguments(checkpoints))
-    stream = stream_of(server, "a", 400)
+    stream = stream_of(server, "a", 900)
     first = next(iter(stream))
     server.process.send_signal(signal.SIGTERM)
     while server.health()["status"] != "draining":
@@ -135,7 +135,7 @@ def test_sigterm_drains(checkpoints: dict[str, Path]) -> None:
     assert refused.headers["retry-after"]
     assert refused.json()["error"]["code"] == "draining"
     assert httpx.get(f"{server.url}/health").status_code == 503
-    assert tokens_of([first, *stream]) == 400
+    assert tokens_of([first, *stream]) == 900
     assert server.stop() == 0
 
 

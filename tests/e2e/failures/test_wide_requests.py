@@ -54,7 +54,7 @@ def test_more_than_may_wait_is_refused(narrow: RunningServer, body: dict[str, An
 def test_others_have_their_turn(narrow: RunningServer) -> None:
     """A request of 60 sequences is under way; one that comes later ends earlier."""
     with ThreadPoolExecutor(2) as threads:
-        wide = threads.submit(complete, narrow, prompt="the", n=60, max_tokens=40)
+        wide = threads.submit(complete, narrow, prompt="the", n=60, max_tokens=200)
         while narrow.health()["models"]["a"]["waiting"] < 30:
             assert not wide.done()
         assert narrow.health()["models"]["a"]["running"] <= SEQUENCES

@@ -6,33 +6,25 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import Any
 
 from frameworkctl.errors import RequestError, bad
-from frameworkctl.interfaces.endpoint import Call, Endpoint, Formatter, GenerateItem, Work
-from frameworkctl.interfaces.pooling import PoolFormatter, PoolItem, PoolOutput
-from frameworkctl.interfaces.requests.outputs import Output, Payload, Reply, Usage
+from frameworkctl.interfaces.endpoint import Call, Endpoint, GenerateItem, Work
+from frameworkctl.interfaces.pooling import PoolItem, PoolOutput
+from frameworkctl.interfaces.requests.outputs import Output, Reply, Usage
 from frameworkctl.interfaces.served_model import ServedModel
 from frameworkctl.server.engines.client import EngineClient
 from frameworkctl.server.engines.streams import RowStream
 from frameworkctl.server.filters.call_filters import Guard
 from frameworkctl.server.filters.sequence_filters import GuardedSequence
-from frameworkctl.server.http import header_names
 from frameworkctl.server.models.embeds import prompt_bytes
 from frameworkctl.server.models.local_model import LocalModel, cache_extras, token_bytes
 
-from .generation import Generation, merge
-from .pooling import PoolRun, answer, check_tasks, kinds
+from .generation import Generation
+from .pipeline import Pipeline
+from .pooling import PoolRun, check_tasks, kinds
 from .search import SearchRun, next_logprobs
-from .stream_interval import spaced
-
-if TYPE_CHECKING:
-    from .service import Service
-
-LARGE_BODY = 1 << 18  # bytes from which on a body is decoded in a worker thread
-SMALL_BODY = 1 << 10  # bytes up to which tokenizing it takes less time than to change threads
+from .service import Service
 
 
 class CallScope:
@@ -45,9 +37,10 @@ class CallScope:
         self.first_output: float | None = None  # time.monotonic()
         self.served: str | None = None
         self._open: list[tuple[EngineClient, RowStream]] = []
-        self._request: Any = None
+        self.request: Any = None
         self._guards: dict[str, Guard] = {}  # by model
         self._searches = 0  # that are running
+        self.pipeline = Pipeline(service, self)
 
     @property
     def models(self) -> Mapping[str, ServedModel]:
@@ -64,8 +57,6 @@ class CallScope:
         for client, stream in self._open:
             client.close(stream)
 
-    # -- the default stages
-
     def model(self, name: str | None, tasks: frozenset[str]) -> LocalModel:
         found = self.service.model(name, tasks)
         self.served = found.name
@@ -76,92 +67,15 @@ class CallScope:
                 param="model",
                 code="unsupported_task",
             )
-        self.call.guard = self._guard(found)
+        self.call.guard = self.guard(found)
         return found
 
     async def serve(self, endpoint: Endpoint, call: Call) -> Reply:
-        request, model, work = await self.prepare(endpoint, call)
-        formatter = self.service.stages.format(request, await self.shown(work, model), model, call)
-        if isinstance(formatter, PoolFormatter):
-            pooled = await self.pool(work.pool, model)
-            return await answer(formatter, pooled, self.usage, self.service.lanes, len(call.body))
-        if work.stream:
-            outputs = self._run(work, model)
-            if work.stream_interval > 1:
-                outputs = spaced(outputs, work.stream_interval)
-            return Reply(stream=self._payloads(outputs, formatter), done=formatter.done)
-        whole = await self.whole(work, model)
-        if any(output.prompt_logprobs for output in whole):  # large: other streams must not wait for it
-            loop = asyncio.get_running_loop()
-            lane = self.service.lanes.of(len(call.body))
-            return await loop.run_in_executor(lane, formatter.final, whole, self.usage)
-        return formatter.final(whole, self.usage)
-
-    async def prepare(self, endpoint: Endpoint, call: Call) -> tuple[Any, LocalModel, Work]:
-        """Parse and render: the request, its model, and what the engine is to do."""
-        stages = self.service.stages
-        loop = asyncio.get_running_loop()
-        if len(call.body) < LARGE_BODY:
-            request = self._parse(call)
-        else:  # other streams must not wait for it
-            request = await loop.run_in_executor(self.service.lanes.of(len(call.body)), self._parse, call)
-        model = self.model(getattr(request, "model", None) or self._default(endpoint), endpoint.tasks)
-        self.service.admit(model)
-        self._request = request
-        if len(call.body) <= SMALL_BODY and stages.render_is_plain and endpoint.renders_fast(request):
-            work: Work = stages.render(request, model, call)
-        else:
-            size, lanes = max(len(call.body), endpoint.size(request)), self.service.lanes
-            threads = lanes.waiting if endpoint.waits(request) else lanes.of(size)
-            work = await loop.run_in_executor(threads, stages.render, request, model, call)
-        self.service.check_room(model, work)
-        work = await self._compiled(work, model)
-        header_names.name_loosened(call, work)
-        return request, model, work
-
-    async def _compiled(self, work: Work, model: LocalModel) -> Work:
-        """Return the work with its constraints compiled. Raises RequestError."""
-        if all(item.params.grammar is None for item in work.items):
-            return work
-        return msgspec.structs.replace(work, items=[await model.compiled(item) for item in work.items])
-
-    def _default(self, endpoint: Endpoint) -> str | None:
-        """The name of the model that the endpoint chooses where a request names none."""
-        chosen = endpoint.default_model(list(dict.fromkeys(self.service.models.values())))
-        return None if chosen is None else chosen.name
-
-    async def shown(self, work: Work, model: LocalModel) -> Work:
-        """The work with its prompts as they may be echoed."""
-        guard = self._guard(model)
-        if not guard.filters or work.pool:
-            return work
-        lane = self.service.lanes.of(len(self.call.body))
-        return await asyncio.get_running_loop().run_in_executor(lane, guard.work, work)
-
-    async def whole(self, work: Work, model: LocalModel) -> list[Output]:
-        """Every sequence to its end, ordered by item and index."""
-        found: dict[tuple[int, int], Output] = {}
-        async with aclosing(self._run(work, model)) as outputs:
-            async for output in outputs:
-                merge(found, output)
-        return [found[key] for key in sorted(found)]
-
-    def _parse(self, call: Call) -> Any:
-        request = self.service.stages.parse(call)
-        self.service.check_unknown_fields(call)
-        return request
-
-    async def _payloads(self, outputs: AsyncGenerator[Output, None], formatter: Formatter) -> AsyncIterator[Payload]:
-        async with aclosing(outputs):
-            async for output in outputs:
-                for payload in formatter.delta(output, self.usage):
-                    yield payload
-        for payload in formatter.end(self.usage):
-            yield payload
+        return await self.pipeline.serve(endpoint, call)
 
     # -- work
 
-    async def _run(self, work: Work, model: LocalModel) -> AsyncGenerator[Output, None]:
+    async def run(self, work: Work, model: LocalModel) -> AsyncGenerator[Output, None]:
         """Outputs of all items as they come."""
         if len(work.items) == 1:
             async with aclosing(self._generate(work.items[0], model, 0)) as outputs:
@@ -214,11 +128,11 @@ class CallScope:
         finally:
             self._searches -= item.search is not None
 
-    def _guard(self, model: LocalModel) -> Guard:
+    def guard(self, model: LocalModel) -> Guard:
         guard = self._guards.get(model.name)
         if guard is None:
             guard = self._guards[model.name] = Guard(
-                lambda: self.service.stages.filters(self._request, model, self.call), model.tokenizer.vocabulary
+                lambda: self.service.stages.filters(self.request, model, self.call), model.tokenizer.vocabulary
             )
         return guard
 
@@ -226,13 +140,13 @@ class CallScope:
         self, prompts: Sequence[Sequence[int]], count: int, item: GenerateItem, model: ServedModel
     ) -> list[tuple[tuple[int, float], ...]]:
         assert isinstance(model, LocalModel)
-        if not self._searches and self._guard(model).filters:
+        if not self._searches and self.guard(model).filters:
             raise RequestError("Logprobs that no output filter sees are for searches only.", status=500)
         return await next_logprobs(self._client(item, model), prompts, count, item, self.number)
 
     async def _filtered(self, generation: Generation | SearchRun, model: LocalModel) -> AsyncGenerator[Output, None]:
         """What plugins' filters let through: no output reaches an endpoint by another way."""
-        guard, item = self._guard(model), generation.item
+        guard, item = self.guard(model), generation.item
         number = guard.number()
         sequences = [GuardedSequence(guard, item, number, i) for i in range(item.n if guard.filters else 0)]
         async with aclosing(generation.outputs()) as outputs:

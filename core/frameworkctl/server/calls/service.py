@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from frameworkctl.config import Options
@@ -34,6 +35,7 @@ class Service:
         self.lanes = Lanes()
         self.draining = False
         self.open_calls = 0
+        self._sessions: set[asyncio.Task[None]] = set()  # of WebSockets
         self.call_numbers = itertools.count(1)
         self._seeds = itertools.count()
         self._random = random.Random()  # seeds need to be unlike, not secret: no system call for each
@@ -85,14 +87,33 @@ class Service:
 
     def check_draining(self) -> None:
         if self.draining:
-            raise UnavailableError("The server is shutting down.", code="draining")
+            raise draining_error()
 
     def fail_open_requests(self) -> None:
         """End everything that still runs, each request with one error."""
-        error = UnavailableError("The server is shutting down.", code="draining")
         for engine in self.supervisor.engines:
             if engine.client is not None:
-                engine.client.fail_all(error)
+                engine.client.fail_all(draining_error())
+        for task in list(self._sessions):
+            task.cancel()
+
+    async def until_ended(self, session: Coroutine[Any, Any, None]) -> None:
+        """Await a session of a WebSocket, which may wait for its client for ever: it ends when the server does.
+
+        Raises:
+            UnavailableError: the server has ended it.
+        """
+        task = asyncio.ensure_future(session)
+        self._sessions.add(task)
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                task.cancel()  # this task itself was ended
+                raise
+            raise draining_error() from None
+        finally:
+            self._sessions.discard(task)
 
     def fresh_seed(self, model: LocalModel) -> int:
         """Random, unless ``--seed`` asks for a fixed sequence."""
@@ -138,3 +159,8 @@ class Service:
         if states != {"ready"}:
             status = "loading" if states <= {"ready", "loading"} else "unhealthy"
         return {"status": "draining" if self.draining else status, "models": engines}
+
+
+def draining_error() -> UnavailableError:
+    """Return the error of every request that a server which shuts down does not finish."""
+    return UnavailableError("The server is shutting down.", code="draining")

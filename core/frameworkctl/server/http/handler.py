@@ -13,9 +13,8 @@ from litestar.types import Receive, Scope, Send
 
 from frameworkctl.errors import RequestError
 from frameworkctl.interfaces.endpoint import Call, Endpoint, Route
-from frameworkctl.interfaces.observation import RequestFinished, RequestReceived
 from frameworkctl.interfaces.requests.outputs import Payload, Reply
-from frameworkctl.server.calls.scope import CallScope
+from frameworkctl.server.calls.running import CLIENT_LEFT, RunningCall
 from frameworkctl.server.calls.service import Service
 from frameworkctl.server.calls.stages import plugin_error
 from frameworkctl.server.http.bodies.structure import check_structure
@@ -64,35 +63,19 @@ class RouteHandler:
         self.limit = route.max_body or service.options.server.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = self._call(scope)
-        engine = CallScope(call, self.service)
-        outcome = _Outcome()
-        self.service.open_calls += 1
-        self.service.observers.tell(
-            "request_received",
-            RequestReceived(
-                request_id=call.request_id,
-                family=self.endpoint.family,
-                method=call.method,
-                path=call.path,
-                time=time.time(),
-            ),
-        )
-        try:
-            if not self.route.public:
-                self.service.check_draining()
-            call.body = await read_body(receive, self.limit, call.headers.get("content-length"))
-            await self._check_structure(call.body)
-            await self._until_disconnect(self._answer(call, engine, send, outcome), receive)
-        except Disconnected:
-            outcome.status, outcome.error = 499, "client disconnected"
-        except RequestError as e:
-            outcome.status, outcome.error = e.status, e.message
-            await wire.send_error(send, e, call.reply_headers)
-        finally:
-            engine.close()
-            self.service.open_calls -= 1
-            self._finished(call, engine, outcome)
+        with RunningCall(self._call(scope), self.service) as running:
+            call = running.call
+            try:
+                if not self.route.public:
+                    self.service.check_draining()
+                call.body = await read_body(receive, self.limit, call.headers.get("content-length"))
+                await self._check_structure(call.body)
+                await self._until_disconnect(self._answer(running, send), receive)
+            except Disconnected:
+                running.status, running.error = CLIENT_LEFT, "client disconnected"
+            except RequestError as e:
+                running.status, running.error = e.status, e.message
+                await wire.send_error(send, e, call.reply_headers)
 
     def _call(self, scope: Scope) -> Call:
         state: Any = scope["state"]
@@ -138,20 +121,21 @@ class RouteHandler:
         finally:
             watching.cancel()
 
-    async def _answer(self, call: Call, engine: CallScope, send: Send, outcome: _Outcome) -> None:
+    async def _answer(self, running: RunningCall, send: Send) -> None:
+        call = running.call
         try:
-            reply = await self.endpoint.handle(call, engine)
+            reply = await self.endpoint.handle(call, running.scope)
         except RequestError:
             raise
         except Exception as e:
             log.exception("%s %s failed", call.method, call.path)
             raise plugin_error(self.service.host, e) from e
-        outcome.status = reply.status
+        running.status = reply.status
         headers = {**call.reply_headers, **reply.headers}
         if reply.stream is None:
             await wire.send_json(send, reply.status, reply.body, {"content-type": reply.media_type, **headers})
         else:
-            await self._stream(reply, reply.stream, headers, send, outcome)
+            await self._stream(reply, reply.stream, headers, send, running)
 
     async def _first(self, stream: AsyncIterator[Payload]) -> Payload | None:
         """Return the first payload, None for an empty stream. Raises RequestError, which names a plugin at fault."""
@@ -164,7 +148,7 @@ class RouteHandler:
             raise plugin_error(self.service.host, e) from e
 
     async def _stream(
-        self, reply: Reply, stream: AsyncIterator[Payload], headers: dict[str, str], send: Send, outcome: _Outcome
+        self, reply: Reply, stream: AsyncIterator[Payload], headers: dict[str, str], send: Send, running: RunningCall
     ) -> None:
         """Server-sent events. What fails before the first one is an ordinary error; later it is an event."""
         first = await self._first(stream)
@@ -175,47 +159,16 @@ class RouteHandler:
                 async for payload in stream:
                     await wire.send_body(send, wire.frame(payload), more=True)
         except RequestError as e:
-            outcome.error = e.message
+            running.error = e.message
             await wire.send_body(send, wire.frame(e.body()), more=True)
         except Exception as e:
             log.exception("a stream failed")
             error = plugin_error(self.service.host, e)
-            outcome.error = error.message
+            running.error = error.message
             await wire.send_body(send, wire.frame(error.body()), more=True)
         if reply.done is not None:
             await wire.send_body(send, wire.frame(reply.done), more=True)
         await wire.send_body(send, b"")
-
-    def _finished(self, call: Call, engine: CallScope, outcome: _Outcome) -> None:
-        first = None if engine.first_output is None else engine.first_output - call.received
-        self.service.observers.tell(
-            "request_finished",
-            RequestFinished(
-                request_id=call.request_id,
-                family=self.endpoint.family,
-                method=call.method,
-                path=call.path,
-                status=outcome.status,
-                time=time.time(),
-                duration=time.monotonic() - call.received,
-                first_output=first,
-                model=engine.served,
-                prompt_tokens=engine.usage.prompt_tokens,
-                completion_tokens=engine.usage.completion_tokens,
-                cached_tokens=engine.usage.cached_tokens,
-                error=outcome.error,
-            ),
-        )
-
-
-class _Outcome:
-    """How a call went, for the observers."""
-
-    __slots__ = ("error", "status")
-
-    def __init__(self) -> None:
-        self.status = 500
-        self.error: str | None = None
 
 
 async def _disconnect(receive: Receive) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from litestar import WebSocket
@@ -11,11 +12,14 @@ from litestar.handlers import WebsocketRouteHandler
 
 from frameworkctl.errors import RequestError
 from frameworkctl.interfaces.endpoint import Call, Endpoint, Route, SocketClosed
-from frameworkctl.server.calls.scope import CallScope
+from frameworkctl.server.calls.running import CLIENT_LEFT, RunningCall
 from frameworkctl.server.calls.service import Service
 from frameworkctl.server.calls.stages import plugin_error
 
 log = logging.getLogger("frameworkctl.server")
+NORMAL, REFUSED, FAILED = 1000, 1008, 1011  # close codes of RFC 6455, section 7.4.1
+CLOSED_BY_CLIENT = (1000, 1001, 1005)  # normally, going away, no code
+MAX_REASON = 123  # bytes
 
 
 class ClientSocket:
@@ -23,13 +27,16 @@ class ClientSocket:
 
     def __init__(self, socket: WebSocket) -> None:  # type: ignore[type-arg]
         self._socket = socket
+        self.close_code: int | None = None  # of the client
 
     async def receive(self) -> str | bytes:
         try:
             message: Any = await self._socket.receive()
         except WebSocketDisconnect as e:
+            self.close_code = e.code
             raise SocketClosed from e
         if message["type"] == "websocket.disconnect":
+            self.close_code = message.get("code")
             raise SocketClosed
         text: str | None = message.get("text")
         data: bytes = message.get("bytes") or b""
@@ -43,7 +50,7 @@ class ClientSocket:
 
 
 def socket_handler(endpoint: Endpoint, route: Route, service: Service) -> WebsocketRouteHandler:
-    """A Litestar handler for one WebSocket route."""
+    """Return a Litestar handler for one WebSocket route."""
 
     async def connect(socket: WebSocket) -> None:  # type: ignore[type-arg]
         state: Any = socket.scope["state"]
@@ -57,23 +64,32 @@ def socket_handler(endpoint: Endpoint, route: Route, service: Service) -> Websoc
             headers=state["headers"],
             body=b"",
             request_id=state["request_id"],
-            received=0.0,
+            received=time.monotonic(),
         )
-        engine = CallScope(call, service)
         await socket.accept()
-        code, reason = 1000, ""
-        try:
-            service.check_draining()
-            await endpoint.connect(call, ClientSocket(socket), engine)
-        except SocketClosed:
-            return
-        except RequestError as e:
-            code, reason = 1008 if e.status < 500 else 1011, e.message
-        except Exception as e:
-            log.exception("WebSocket %s failed", route.path)
-            code, reason = 1011, plugin_error(service.host, e).message
-        finally:
-            engine.close()
-        await socket.close(code=code, reason=reason[:120])
+        client, code, reason = ClientSocket(socket), NORMAL, ""
+        with RunningCall(call, service) as running:
+            running.status = 200
+            try:
+                service.check_draining()
+                await service.until_ended(endpoint.connect(call, client, running.scope))
+            except SocketClosed:
+                if client.close_code not in CLOSED_BY_CLIENT:
+                    running.status, running.error = CLIENT_LEFT, "client disconnected"
+                return
+            except RequestError as e:
+                code, reason = REFUSED if e.status < 500 else FAILED, e.message
+                running.status, running.error = e.status, e.message
+            except Exception as e:
+                log.exception("WebSocket %s failed", route.path)
+                error = plugin_error(service.host, e)
+                code, reason = FAILED, error.message
+                running.status, running.error = error.status, error.message
+        await socket.close(code=code, reason=_cut(reason))
 
     return WebsocketRouteHandler(route.path)(connect)
+
+
+def _cut(reason: str) -> str:
+    """Return as much of a reason as fits into a close frame (RFC 6455, 5.5: 123 bytes)."""
+    return reason.encode()[:MAX_REASON].decode(errors="ignore")
