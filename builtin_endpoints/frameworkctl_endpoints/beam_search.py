@@ -96,7 +96,9 @@ class BeamSearch(msgspec.Struct, frozen=True):
         return sorted(beams, key=lambda b: -self._rank(b.score, prompt + len(b.tokens)))
 
     def _decided(self, live: list[Beam], finished: list[Beam], prompt: int, longest: int) -> bool:
-        """Whether no live beam can come to rank among the first: its score only falls, its length at most grows."""
+        """Return whether no live beam can come to rank among the first: its score only falls, its length at most
+        grows.
+        """
         if len(finished) < self.width:
             return False
         last = self._ranked(finished, prompt)[self.width - 1]
@@ -113,7 +115,8 @@ def beam_search(
     *,
     default_max_tokens: int | None = None,
 ) -> GenerateItem:
-    """The item of a request with ``use_beam_search``; ``values`` are its fields as ``ServedModel.sampling`` takes them.
+    """Return the item of a request with ``use_beam_search``; ``values`` are its fields as ``ServedModel.sampling``
+    takes them.
 
     Raises:
         RequestError: 400 for a width out of range and for fields that a search would have to ignore.
@@ -167,7 +170,7 @@ def _output(index: int, beam: Beam, item: GenerateItem, model: ServedModel) -> O
 
 
 def _logprobs(token: int, step: tuple[tuple[int, float], ...], count: int, model: ServedModel) -> SampledLogprobs:
-    """The token and, as the reference server shows them, one more of the best than was asked for."""
+    """Return the token and, as the reference server shows them, one more of the best than was asked for."""
     decode = model.tokenizer.decode
     chosen = TokenLogprob(token, decode([token]), dict(step)[token])
     return SampledLogprobs(chosen, tuple(TokenLogprob(t, decode([t]), value) for t, value in step[: count + 1]))

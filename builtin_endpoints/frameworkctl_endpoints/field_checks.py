@@ -59,7 +59,7 @@ def take_request_id(wanted: str | None, call: Call) -> None:
 
 
 def asks_for_something(name: str, value: Any) -> bool:
-    """Whether a field that cannot be served has a value that would need it to be."""
+    """Return whether a field that cannot be served has a value that would need it to be."""
     if value is None or value in HARMLESS.get(name, ()):
         return False
     return not any(value is v or (v == value and v != 0) for v in NOTHING)

@@ -144,7 +144,9 @@ REPLACED = {
 
 
 def fields(request: msgspec.Struct) -> dict[str, Any]:
-    """A request's fields for ``ServedModel.sampling``; raises RequestError where they constrain the output twice."""
+    """Return a request's fields for ``ServedModel.sampling``; raises RequestError where they constrain the output
+    twice.
+    """
     values = {name: getattr(request, name) for name in request.__struct_fields__}
     values["constraint"] = constraint_of(values.get("response_format"), values.get("structured_outputs"))
     return values

@@ -9,12 +9,14 @@ from frameworkctl.interfaces import PromptLogprob, TokenLogprob
 
 
 def shown(token: TokenLogprob, as_ids: bool | None) -> str:
-    """A token's text, or with ``return_tokens_as_token_ids`` its id: different ids may have the same text."""
+    """Return a token's text, or with ``return_tokens_as_token_ids`` its id: different ids may have the same text."""
     return f"token_id:{token.token_id}" if as_ids else token.text
 
 
 def prompt_logprobs_body(entries: Iterable[PromptLogprob] | None) -> list[dict[str, Any] | None] | None:
-    """``prompt_logprobs`` of a reply: null for the first token, then maps by token id, the token itself first."""
+    """Return ``prompt_logprobs`` of a reply: null for the first token, then maps by token id, the token itself
+    first.
+    """
     if entries is None:
         return None
     out: list[dict[str, Any] | None] = [None]

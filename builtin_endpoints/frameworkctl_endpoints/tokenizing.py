@@ -168,7 +168,7 @@ def detokenized(request: DetokenizeRequest, model: ServedModel) -> dict[str, Any
 
 
 def tokenizer_info(model: ServedModel) -> dict[str, Any]:
-    """What tokenizer_config.json says, without names of files on the server."""
+    """Return what tokenizer_config.json says, without names of files on the server."""
     config = {k: v for k, v in model.tokenizer.config.items() if not k.endswith(("_file", "_path", "_files"))}
     return {"tokenizer_class": None, **config, "chat_template": model.chat_template}
 

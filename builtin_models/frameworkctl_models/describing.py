@@ -9,7 +9,7 @@ from frameworkctl.interfaces import Checkpoint
 
 
 def eos_token_ids(checkpoint: Checkpoint) -> tuple[int, ...]:
-    """``eos_token_id``, an id or a list, from generation_config.json, else from config.json."""
+    """Return ``eos_token_id``, an id or a list, from generation_config.json, else from config.json."""
     for raw in (checkpoint.generation_config, checkpoint.config):
         ids = raw.get("eos_token_id")
         if ids is not None:
@@ -18,5 +18,5 @@ def eos_token_ids(checkpoint: Checkpoint) -> tuple[int, ...]:
 
 
 def dtype_of(config: Mapping[str, Any], default: str = "float32") -> str:
-    """What config.json says its weights are stored in; ``default`` is the family's."""
+    """Return what config.json says its weights are stored in; ``default`` is the family's."""
     return str(config.get("dtype") or config.get("torch_dtype") or default)

@@ -14,7 +14,7 @@ _ALIASES = {"su": "longrope", "none": "default"}
 def rope_parameters(
     raw: Mapping[str, Any], *, theta: float = 10000.0, partial: float = 1.0, layer_type: str | None = None
 ) -> dict[str, Any]:
-    """``rope_parameters``, or the older ``rope_theta`` with ``rope_scaling``; what is missing is filled in.
+    """Return ``rope_parameters``, or the older ``rope_theta`` with ``rope_scaling``; what is missing is filled in.
 
     ``theta`` and ``partial`` (the share of a head that is rotated) are the family's defaults. ``layer_type`` picks from
     a config that has one mapping per type of layer.

@@ -19,7 +19,7 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 def opt(group: str, help: str, **extra: Any) -> msgspec.Meta:
-    """Where an option stands in ``--help`` and what is said of it there."""
+    """Return where an option stands in ``--help`` and what is said of it there."""
     return msgspec.Meta(extra={"group": group, "help": help, **extra})
 
 

@@ -59,12 +59,12 @@ class RequestError(Exception):
         self.headers = headers or {}
 
     def body(self) -> dict[str, Any]:
-        """``{"error": {"message", "type", "param", "code"}}``."""
+        """Return ``{"error": {"message", "type", "param", "code"}}``."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
 def bad(param: str, message: str, code: str = "invalid_value") -> RequestError:
-    """A 400 about the value of one field."""
+    """Return a 400 about the value of one field."""
     return RequestError(message, param=param, code=code)
 
 

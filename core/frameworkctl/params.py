@@ -186,7 +186,7 @@ def _validate_ids(name: str, ids: Any, vocab_size: int) -> None:
 
 
 def parse_logit_bias(raw: Mapping[str, float] | None) -> dict[int, float] | None:
-    """``{"123": -100}`` as ``{123: -100.0}``, values clamped to [-100, 100] as the OpenAI API documents.
+    """Return ``{"123": -100}`` as ``{123: -100.0}``, values clamped to [-100, 100] as the OpenAI API documents.
 
     Raises:
         RequestError: a key is not an integer, or a value not finite.

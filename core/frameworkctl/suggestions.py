@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``; did you mean 'NAME'?``, or nothing where no name is close."""
+    """Return ``; did you mean 'NAME'?``, or nothing where no name is close."""
     import difflib  # only those who mistype need it
 
     close = difflib.get_close_matches(word, list(known), n=1)

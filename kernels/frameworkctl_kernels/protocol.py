@@ -102,13 +102,17 @@ class Backend(Protocol):
         """None: yes. Else the reason why not, and the layer uses ``reference`` for this op."""
 
     def computes_fast(self, dtype: Any) -> bool:
-        """Whether the device multiplies this type in hardware; ``--dtype auto`` falls back to float32 where not."""
+        """Return whether the device multiplies this type in hardware; ``--dtype auto`` falls back to float32 where
+        not.
+        """
 
     def plan(self, shape: StepShape, groups: Sequence[GroupView]) -> None:
         """Once per step, before the forward and outside any graph: schedules, index tensors, masks, workspace."""
 
     def view_cache(self, pages: Tensor, *, block_size: int, heads: int, head_dim: int, dtype: Any) -> Any:
-        """A layer's key/value cache over ``pages [P, bytes]`` uint8, in the layout the backend wants; zero-copy."""
+        """Return a layer's key/value cache over ``pages [P, bytes]`` uint8, in the layout the backend wants;
+        zero-copy.
+        """
 
     def write_kv(self, key: Tensor, value: Tensor, cache: Any, view: GroupView) -> None:
         """Store ``key`` and ``value [T, K, D]`` at ``view.slot_mapping``."""
@@ -142,7 +146,7 @@ class Backend(Protocol):
         softcap: float | None = None,
         sinks: Tensor | None = None,
     ) -> Tensor:
-        """``softmax(scale * q k^T + mask) v`` per sequence over its pages, written to ``out [T, H, D]``.
+        """Return ``softmax(scale * q k^T + mask) v`` per sequence over its pages, written to ``out [T, H, D]``.
 
         ``query [T, H, D]``; head h reads key/value head h // (H / K). Causal: token i sees j <= i; ``window`` W: and
         i - j < W. ``softcap`` c: scores become c * tanh(scores / c) before the mask. ``sinks [H]``: one more logit per
@@ -171,7 +175,9 @@ class Backend(Protocol):
         """
 
     def view_latent_cache(self, pages: Tensor, *, block_size: int, dim: int, dtype: Any) -> Any:
-        """A layer's cache of one vector of ``dim`` values per token over ``pages [P, bytes]`` uint8; zero-copy."""
+        """Return a layer's cache of one vector of ``dim`` values per token over ``pages [P, bytes]`` uint8;
+        zero-copy.
+        """
 
     def write_latent(self, latent: Tensor, cache: Any, view: GroupView) -> None:
         """Store ``latent [T, dim]`` at ``view.slot_mapping``."""
@@ -185,20 +191,21 @@ class Backend(Protocol):
         """
 
     def pack(self, weight: Tensor, fmt: str = "plain", *, lookup: bool = False) -> Packed:
-        """``weight [N, K]`` once into the form ``linear`` reads; the original may be dropped.
+        """Return ``weight [N, K]`` once into the form ``linear`` reads; the original may be dropped.
 
         ``fmt``: ``plain``, or what the weight is rounded to: ``int8`` (255 levels for each row) or ``int4`` (16 levels
         for each group of a row). With ``lookup``, ``lookup`` reads rows of it too; not of int4.
         """
 
     def lookup(self, packed: Packed, ids: Tensor) -> Tensor:
-        """``ids [T]`` int64 -> ``[T, K]``, rows of a weight that was packed for it."""
+        """Return ``ids [T]`` int64 -> ``[T, K]``, rows of a weight that was packed for it."""
 
     def linear(self, x: Tensor, packed: Packed, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
-        """``x [M, K] @ weight.T + bias`` -> ``[M, N]``."""
+        """Return ``x [M, K] @ weight.T + bias`` -> ``[M, N]``."""
 
     def rms_norm(self, x: Tensor, weight: Tensor, eps: float, *, late_cast: bool = False) -> Tensor:
-        """``x / sqrt(mean(x^2) + eps) * weight`` over the last axis, the mean in float32 (Zhang and Sennrich 2019).
+        """Return ``x / sqrt(mean(x^2) + eps) * weight`` over the last axis, the mean in float32 (Zhang and Sennrich
+        2019).
 
         ``late_cast``: multiply by the weight in float32 and cast then (Gemma); else cast, then multiply (Llama).
         """
@@ -206,10 +213,10 @@ class Backend(Protocol):
     def add_rms_norm(
         self, x: Tensor, residual: Tensor, weight: Tensor, eps: float, *, late_cast: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """``(rms_norm(x + residual), x + residual)``; may reuse the memory of ``residual``."""
+        """Return ``(rms_norm(x + residual), x + residual)``; may reuse the memory of ``residual``."""
 
     def layer_norm(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-        """``(x - mean) / sqrt(variance + eps) * weight + bias`` over the last axis, in float32 (Ba et al. 2016).
+        """Return ``(x - mean) / sqrt(variance + eps) * weight + bias`` over the last axis, in float32 (Ba et al. 2016).
 
         ``weight`` and ``bias`` are float32, ``[D]`` or ``[rows, D]`` for ``x [..., rows, D]``, or None.
         """
@@ -217,7 +224,7 @@ class Backend(Protocol):
     def add_layer_norm(
         self, x: Tensor, residual: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
     ) -> tuple[Tensor, Tensor]:
-        """``(layer_norm(x + residual), x + residual)``; may reuse the memory of ``residual``."""
+        """Return ``(layer_norm(x + residual), x + residual)``; may reuse the memory of ``residual``."""
 
     def rotary(self, x: Tensor, cos_sin: Tensor, *, interleaved: bool = False) -> None:
         """Rotate ``x [T, heads, D]`` in place by ``cos_sin [T, R]``: first half cos, second half sin, R <= D.
@@ -227,10 +234,10 @@ class Backend(Protocol):
         """
 
     def activation(self, x: Tensor, kind: str) -> Tensor:
-        """``act(x)``; may reuse the memory of ``x``. Kinds: those of ``gated_activation`` but ``swiglu_oai``."""
+        """Return ``act(x)``; may reuse the memory of ``x``. Kinds: those of ``gated_activation`` but ``swiglu_oai``."""
 
     def gated_activation(self, gate_up: Tensor, kind: str) -> Tensor:
-        """``act(gate) * up`` of ``gate_up [T, 2 I]`` -> ``[T, I]`` (Shazeer 2020).
+        """Return ``act(gate) * up`` of ``gate_up [T, 2 I]`` -> ``[T, I]`` (Shazeer 2020).
 
         Kinds: ``silu``, ``gelu`` (erf), ``gelu_tanh``, ``relu``, ``relu2`` (the square of relu); ``swiglu_oai``: ``g *
         sigmoid(1.702 g) * (clamp(up, -7, 7) + 1)`` with g = min(gate, 7) (as gpt-oss was released).
@@ -239,13 +246,14 @@ class Backend(Protocol):
     def pack_experts(
         self, gate_up: Tensor, down: Tensor, biases: tuple[Tensor, Tensor] | None = None, fmt: str = "plain"
     ) -> Any:
-        """``gate_up [E, 2 I, H]`` and ``down [E, H, I]`` once into the form ``experts`` reads.
+        """Return ``gate_up [E, 2 I, H]`` and ``down [E, H, I]`` once into the form ``experts`` reads.
 
         ``biases``: ``[E, 2 I]`` and ``[E, H]``, which keep their type; ``fmt`` as of ``pack``, for each matrix.
         """
 
     def experts(self, x: Tensor, weights: Tensor, ids: Tensor, packed: Any, kind: str) -> Tensor:
-        """``sum_j weights[t, j] * down_e(act(gate_e(x_t)) * up_e(x_t))``, e = ``ids[t, j]`` (Shazeer et al. 2017).
+        """Return ``sum_j weights[t, j] * down_e(act(gate_e(x_t)) * up_e(x_t))``, e = ``ids[t, j]`` (Shazeer et al.
+        2017).
 
         ``x [T, H]``, ``weights [T, k]`` float32, ``ids [T, k]`` int64 -> ``[T, H]``; kinds as of gated_activation.
         """
@@ -253,7 +261,7 @@ class Backend(Protocol):
     def causal_conv(
         self, x: Tensor, state: Tensor, group: int, weight: Tensor, bias: Tensor | None, *, activation: str | None
     ) -> Tensor:
-        """``out[t] = act(bias + sum_j weight[:, j] * x[t - W + 1 + j])`` per sequence and channel -> ``[T, C]``.
+        """Return ``out[t] = act(bias + sum_j weight[:, j] * x[t - W + 1 + j])`` per sequence and channel -> ``[T, C]``.
 
         ``x [T, C]`` (rows may be strided); ``weight [C, W]`` and ``bias [C]`` float32. ``state [P, W - 1, C]`` float32
         holds each sequence's last inputs, oldest first, at the group's ``state_slot``: it is what stands before the
@@ -275,7 +283,7 @@ class Backend(Protocol):
         d: Tensor,
         dt_bias: Tensor,
     ) -> Tensor:
-        """The selective state-space recurrence per sequence and channel -> ``[T, C]`` in the type of ``x``.
+        """Return the selective state-space recurrence per sequence and channel -> ``[T, C]`` in the type of ``x``.
 
         ``s = softplus(dt[t] + dt_bias)``; ``h = exp(s * a) * h + s * x[t] * b[t]``; ``y[t] = (h . c[t] + d * x[t]) *
         silu(z[t])``, all in float32. ``x``, ``dt`` and ``z [T, C]`` (z None: no gate), ``b`` and ``c [T, N]``, rows may
@@ -292,7 +300,7 @@ class Backend(Protocol):
         min_p: NDArray[np.float32],
         u: NDArray[np.float64],
     ) -> Tensor | None:
-        """A token id per row of ``logits [n, V]`` float32, already divided by temperature -> ``[n]`` int64.
+        """Return a token id per row of ``logits [n, V]`` float32, already divided by temperature -> ``[n]`` int64.
 
         The distribution is that of ``frameworkctl.execution.sampling.drawing.draw``: min-p (0: none), top-k (0: none),
         top-p (1: none), then the inverse CDF at ``u [n]`` in [0, 1), in any fixed order of the tokens. None: this
@@ -300,7 +308,8 @@ class Backend(Protocol):
         """
 
     def top_logits(self, logits: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor] | None:
-        """``log sum exp`` of the rows of ``logits [n, V]`` float32, and their ``width`` largest, the largest first.
+        """Return ``log sum exp`` of the rows of ``logits [n, V]`` float32, and their ``width`` largest, the largest
+        first.
 
         ``[n]``, ``[n, width]`` and, int64, their ids ``[n, width]``. None: as of ``draw``.
         """

@@ -19,7 +19,7 @@ def register_models(register: Register[ModelSpec]) -> None:
 
 
 def describe(checkpoint: Checkpoint) -> ModelInfo:
-    """What the server checks requests with. Raises ConfigError."""
+    """Return what the server checks requests with. Raises ConfigError."""
     c = checkpoint.config
     eos = checkpoint.generation_config.get("eos_token_id", c.get("eos_token_id"))
     try:
@@ -46,7 +46,7 @@ def rope_of(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def layer_of(config: Mapping[str, Any], ctx: ModelContext, name: str) -> ModuleDict:
-    """One layer's parts; each loads the tensors that are named here."""
+    """Return one layer's parts; each loads the tensors that are named here."""
     from frameworkctl.layers import Activation, Attention, ColumnLinear, LayerNorm, RowLinear
     from torch import nn
 
@@ -71,7 +71,7 @@ def layer_of(config: Mapping[str, Any], ctx: ModelContext, name: str) -> ModuleD
 
 
 def build(config: Mapping[str, Any], ctx: ModelContext) -> Model:
-    """The model, in an engine. Functions import what needs torch, because the server imports this file too."""
+    """Return the model, in an engine. Functions import what needs torch, because the server imports this file too."""
     from frameworkctl.interfaces.engine import Model
     from frameworkctl.layers import Head, LayerNorm, RotaryTable, VocabEmbedding
     from torch import nn
@@ -104,7 +104,7 @@ def build(config: Mapping[str, Any], ctx: ModelContext) -> Model:
             return out
 
         def attend(self, layer: ModuleDict, x: Tensor, cos_sin: Tensor, batch: Batch) -> Tensor:
-            """A head's query, key and value lie together, so that a share of the rows is one of the heads."""
+            """Return a head's query, key and value lie together, so that a share of the rows is one of the heads."""
             q, k, v = layer["qkv"](x).view(len(x), -1, 3, head_dim).unbind(2)
             out: Tensor = layer["output"](layer["attention"](q, k, v, batch, cos_sin))
             return out

@@ -53,7 +53,7 @@ class Mask(OutputFilter):
         return output
 
     def _hits(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where the word stands, in order, without overlaps."""
+        """Yield where the word stands, in order, without overlaps."""
         found = []
         for plain, starts in readings(text):
             at = plain.find(self.word)
@@ -67,7 +67,7 @@ class Mask(OutputFilter):
                 end = stop
 
     def _open_from(self, text: str) -> int:
-        """Where an end of the text that may become the word begins."""
+        """Return where an end of the text that may become the word begins."""
         found, unfinished = len(text), UNFINISHED.search(text)
         for number, (plain, starts) in enumerate(readings(text)):
             known = len(plain)
@@ -80,7 +80,9 @@ class Mask(OutputFilter):
 
 
 def readings(text: str) -> Iterator[tuple[str, list[int]]]:
-    """The text as it stands and, if it has escapes, as inside of JSON: the characters, and where each is written."""
+    """Yield the text as it stands and, if it has escapes, as inside of JSON: the characters, and where each is
+    written.
+    """
     yield text, list(range(len(text) + 1))
     if "\\" in text:
         units = [(match.group(), match.start()) for match in UNIT.finditer(text)]

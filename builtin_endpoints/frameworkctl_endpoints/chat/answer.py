@@ -74,7 +74,7 @@ class Answer:
         self._answered = False  # something came after the reasoning
 
     def feed(self, text: str, token_ids: Sequence[int] = (), *, last: bool = False) -> Said:
-        """What the next piece of text brings, which the tokens made; ``last`` ends the output."""
+        """Return what the next piece of text brings, which the tokens made; ``last`` ends the output."""
         said = Said()
         if self._reasoning is None:
             self._after_reasoning(text, said)
@@ -96,7 +96,7 @@ class Answer:
 
     @property
     def whole_calls(self) -> bool:
-        """The arguments of the last call are JSON: a stop string did not cut them."""
+        """Return whether the arguments of the last call are JSON: a stop string did not cut them."""
         try:
             msgspec.json.decode("".join(self._arguments_said) or "{}")
         except (msgspec.DecodeError, RecursionError):
@@ -104,7 +104,7 @@ class Answer:
         return True
 
     def reasoning_tokens(self, model: ServedModel) -> int:
-        """How many tokens were reasoning: those before the marker that ends it."""
+        """Return how many tokens were reasoning: those before the marker that ends it."""
         thoughts = "".join(self._thoughts)
         if model.reasoning_parser is None or not thoughts:
             return 0

@@ -15,14 +15,14 @@ _TEXT = "/(.|\\n)+/"
 
 
 def forced_call(tool: FunctionTool, model: ServedModel) -> Constraint:
-    """The output is one call of this function."""
+    """Constrain the output to one call of this function."""
     if (formats := _native(model, [tool])) is None:
         return _json(_schema(tool))
     return _Grammar([tool], formats, model).constraint("FIRST call LAST")
 
 
 def forced_calls(tools: Sequence[FunctionTool], model: ServedModel, *, parallel: bool) -> Constraint:
-    """The output is calls of any of these functions; one, if they may not be ``parallel``."""
+    """Constrain the output to calls of any of these functions; to one, if they may not be ``parallel``."""
     if (formats := _native(model, tools)) is None:
         return _json(_list_of_calls(tools, parallel=parallel))
     return _Grammar(tools, formats, model).constraint(f"FIRST {_calls(parallel)} LAST")
@@ -51,7 +51,7 @@ def strict_calls(
 
 
 def writes_natively(model: ServedModel, tools: Sequence[FunctionTool]) -> bool:
-    """Whether forced calls come in the model's own format."""
+    """Return whether forced calls come in the model's own format."""
     return _native(model, tools) is not None
 
 
@@ -150,7 +150,7 @@ def _schema(tool: FunctionTool) -> dict[str, Any]:
 
 
 def _list_of_calls(tools: Sequence[FunctionTool], *, parallel: bool) -> dict[str, Any]:
-    """``[{"name": ..., "parameters": {...}}, ...]``."""
+    """Return ``[{"name": ..., "parameters": {...}}, ...]``."""
     definitions: dict[str, Any] = {}
     calls = [_named_call(tool, _part(tool, f"tool{i}", definitions)) for i, tool in enumerate(tools)]
     schema = {"type": "array", "minItems": 1, "items": {"anyOf": calls}, "$defs": definitions}
@@ -158,7 +158,7 @@ def _list_of_calls(tools: Sequence[FunctionTool], *, parallel: bool) -> dict[str
 
 
 def _part(tool: FunctionTool, name: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    """The tool's schema as part of a larger one: references in it begin elsewhere then."""
+    """Return the tool's schema as part of a larger one: references in it begin elsewhere then."""
     schema = _schema(tool)
     text = msgspec.json.encode(schema)
     if b'"$ref":"#' not in text:

@@ -196,7 +196,9 @@ class ChatFormatter(Formatter):
         return said
 
     def _finish_reason(self, output: Output) -> str | None:
-        """A call is why an output ended, unless the request demanded just this one, or the output was cut off."""
+        """Return ``tool_calls`` if an output ended with a call, unless the request demanded just this one, or the
+        output was cut off.
+        """
         answer = self.answers[output.index]
         called = answer.calls and self.use.choice != "named"
         if output.stop_reason is not None and not answer.whole_calls:
@@ -230,7 +232,7 @@ def _last_role(messages: Sequence[Any]) -> str:
 
 
 def _echo(messages: Sequence[Any], role: str) -> str:
-    """The last message's text, if the reply goes on in its role."""
+    """Return the last message's text, if the reply goes on in its role."""
     last = messages[-1]
     if last["role"] != role:
         return ""

@@ -113,7 +113,7 @@ class ChatEndpoint(Endpoint):
 
 
 def _has_embeds(message: Any) -> bool:
-    """Whether a message brings embeddings, which the engine reads."""
+    """Return whether a message brings embeddings, which the engine reads."""
     content = message.get("content") if isinstance(message, dict) else None
     parts = content if isinstance(content, list) else ()
     return any(isinstance(part, dict) and "prompt_embeds" in (part.get("type"), *part) for part in parts)

@@ -113,6 +113,6 @@ def earlier_call_ids(messages: Sequence[Any]) -> list[str]:
 
 
 def needs_special_tokens(use: ToolUse, model: ServedModel) -> bool:
-    """Whether the markers that parsers look for are special tokens, which must not be left out of the text."""
+    """Return whether the markers that parsers look for are special tokens, which must not be left out of the text."""
     specs = (None if use.choice == "none" else model.tool_parser, model.reasoning_parser)
     return any(spec is not None and spec.special_tokens for spec in specs)

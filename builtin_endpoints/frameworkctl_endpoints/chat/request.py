@@ -59,5 +59,7 @@ class ChatRequest(GenerationFields, kw_only=True):
 
     @property
     def begins_reply(self) -> bool:
-        """Whether the prompt ends with the beginning of a reply: unless the last message is to be gone on with."""
+        """Return whether the prompt ends with the beginning of a reply: unless the last message is to be gone on
+        with.
+        """
         return not self.continue_final_message if self.add_generation_prompt is None else self.add_generation_prompt

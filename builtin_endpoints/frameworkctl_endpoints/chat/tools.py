@@ -65,17 +65,17 @@ class ToolUse(msgspec.Struct, frozen=True):
 
     @property
     def demanded(self) -> tuple[FunctionTool, ...]:
-        """One of these has to be called, where ``forced``."""
+        """Return the tools of which one has to be called, if ``forced``."""
         return tuple(t for t in self.tools if self.name in (None, t.name))
 
     def shown(self, model: ServedModel) -> list[dict[str, Any]] | None:
-        """The tools as the chat template gets them."""
+        """Return the tools as the chat template gets them."""
         if not self.fields or (self.choice == "none" and not model.show_unused_tools):
             return None
         return [{"type": "function", "function": msgspec.to_builtins(field)} for field in self.fields]
 
     def check_model(self, model: ServedModel) -> None:
-        """Raises RequestError where calls could not be told from text."""
+        """Raise RequestError if calls could not be told from text."""
         if self.choice == "auto" and (model.tool_parser is None or not model.auto_tool_choice):
             raise RequestError(
                 'tool_choice "auto" needs a server that was started with --enable-auto-tool-choice and'
@@ -124,7 +124,7 @@ def tool_use(request: ToolRequest) -> ToolUse:
 
 
 def call_constraint(use: ToolUse, model: ServedModel) -> Constraint | None:
-    """What holds a call that the request demands to its schema; None where it demands none."""
+    """Return what holds a call that the request demands to its schema; None where it demands none."""
     if use.choice == "named":
         return forced_call(use.demanded[0], model)
     return forced_calls(use.demanded, model, parallel=use.parallel) if use.choice == "required" else None

@@ -75,7 +75,7 @@ class CompletionFormatter(Formatter):
         return prompt.token_ids if prompt.embeds is None else None
 
     def _echo(self, item: int) -> str:
-        """The text of an item's prompt, where it is to be repeated."""
+        """Return the text of an item's prompt, where it is to be repeated."""
         if not self.request.echo:
             return ""
         prompt = self.work.items[item].prompt

@@ -75,7 +75,7 @@ class CompletionsEndpoint(Endpoint):
         return GenerateItem(prompt=prompt, params=params, priority=request.priority or 0, cache_salt=request.cache_salt)
 
     def _prompts(self, request: CompletionRequest, model: ServedModel) -> list[Prompt]:
-        """Those of ``prompt_embeds`` come first."""
+        """Return the prompts, those of ``prompt_embeds`` first."""
         given, files = request.prompt, request.prompt_embeds or []
         if not given and not files:
             raise bad("prompt", "prompt must be a text or token ids, and not be empty.")

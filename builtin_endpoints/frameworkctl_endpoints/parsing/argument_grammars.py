@@ -18,7 +18,7 @@ _PYTHON_STRING = r'/"([^"\\\x00-\x1f]|\\["\\nrt])*"/'
 
 
 def can_write(tool: FunctionTool) -> bool:
-    """Whether the names of its arguments can stand in these formats."""
+    """Return whether the names of its arguments can stand in these formats."""
     return all(_KEY.fullmatch(key) for key in _properties(tool))
 
 
@@ -122,7 +122,7 @@ def _json(tool: FunctionTool, schema: Any) -> str:
 
 
 def _choices(schema: Any) -> list[str] | None:
-    """The texts of an enumeration."""
+    """Return the texts of an enumeration."""
     if not isinstance(schema, Mapping):
         return None
     values = [schema["const"]] if "const" in schema else schema.get("enum")
@@ -132,7 +132,7 @@ def _choices(schema: Any) -> list[str] | None:
 
 
 def _shape(schema: Any) -> str | None:
-    """A regular expression for texts of a certain length or pattern; None where any will do."""
+    """Return a regular expression for texts of a certain length or pattern; None where any will do."""
     if not isinstance(schema, Mapping):
         return None
     pattern = schema.get("pattern")
@@ -145,7 +145,7 @@ def _shape(schema: Any) -> str | None:
 
 
 def _whole(pattern: str) -> str:
-    """What a text is as a whole that has ``pattern`` somewhere, in the words of Lark."""
+    """Return what a text is as a whole that has ``pattern`` somewhere, in the words of Lark."""
     begins, ends = pattern.startswith("^"), pattern.endswith("$") and not pattern.endswith("\\$")
     inner = pattern[begins : len(pattern) - ends]
     inner = re.sub(r"\\(.)", lambda m: "[0-9]" if m[1] == "d" else m[0], inner)

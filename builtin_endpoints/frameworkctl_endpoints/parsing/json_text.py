@@ -24,12 +24,14 @@ def sound(text: str) -> str:
 
 
 def to_json(value: Any) -> str:
-    """One way to write arguments that did not come as JSON."""
+    """Return one way to write arguments that did not come as JSON."""
     return sound(json.dumps(value, ensure_ascii=False))
 
 
 def from_json(text: str) -> Any:
-    """A value. Raises ValueError for what is no JSON, for NaN and infinities, and for what is nested too deeply."""
+    """Return a value. Raises ValueError for what is no JSON, for NaN and infinities, and for what is nested too
+    deeply.
+    """
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:

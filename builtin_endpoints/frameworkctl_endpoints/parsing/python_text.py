@@ -11,7 +11,7 @@ _WORDS = {"true": True, "false": False, "null": None}
 
 
 def expression(text: str) -> ast.expr:
-    """The tree of an expression. Raises ValueError for what is none."""
+    """Return the tree of an expression. Raises ValueError for what is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about escapes that Python does not know
@@ -21,7 +21,9 @@ def expression(text: str) -> ast.expr:
 
 
 def literal(node: ast.expr) -> Any:
-    """Its value; JSON's words count too. Raises ValueError for anything else, and for what JSON cannot say."""
+    """Return the value of a literal; JSON's words count too. Raises ValueError for anything else, and for what JSON
+    cannot say.
+    """
     match node:
         case ast.Constant(value=str() | bool() | int() | None):
             return node.value

@@ -60,13 +60,13 @@ class Reader:
     # -- looking
 
     def ahead(self, count: int) -> Steps[str]:
-        """The next ``count`` characters, fewer only at the end; they stay unread."""
+        """Return the next ``count`` characters, fewer only at the end; they stay unread."""
         while len(self.text) - self.at < count and (yield from self.more()):
             pass
         return self.text[self.at : self.at + count]
 
     def solid(self, offset: int = 0) -> Steps[str]:
-        """The first character from ``offset`` on that is no white space, "" at the end; nothing is read."""
+        """Return the first character from ``offset`` on that is no white space, "" at the end; nothing is read."""
         while True:
             place = _end(_SPACE, self.text, self.at + offset)
             if place < len(self.text):
@@ -146,7 +146,7 @@ def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
 
 @lru_cache(maxsize=256)
 def _beginnings(markers: tuple[str, ...]) -> tuple[str, ...]:
-    """What a text may end with that could still become a marker, the longest first."""
+    """Return what a text may end with that could still become a marker, the longest first."""
     return tuple(sorted({m[:n] for m in markers for n in range(1, len(m))}, key=len, reverse=True))
 
 

@@ -15,13 +15,13 @@ DEEPEST = 8  # of schemas within anyOf and its like, and of references
 
 
 def types_of(tool: FunctionTool | None, key: str) -> frozenset[str]:
-    """The JSON types that the schema allows for an argument; empty where it says nothing."""
+    """Return the JSON types that the schema allows for an argument; empty where it says nothing."""
     properties = (tool.parameters or {}).get("properties") if tool else None
     return types_in(properties.get(key) if isinstance(properties, Mapping) else None, tool)
 
 
 def types_in(schema: Any, tool: FunctionTool | None) -> frozenset[str]:
-    """The same for a part of the tool's schema."""
+    """Return the same for a part of the tool's schema."""
     return frozenset(_types(schema, 0, (tool.parameters if tool else None) or {}))
 
 
@@ -46,7 +46,7 @@ def _types(schema: Any, depth: int, whole: Mapping[str, Any]) -> set[str]:
 
 
 def part_of(whole: Any, reference: str) -> Any:
-    """What ``#/$defs/name`` means; None where there is no such part."""
+    """Return what ``#/$defs/name`` means; None where there is no such part."""
     for name in reference.removeprefix("#").split("/")[1:]:
         whole = whole.get(name.replace("~1", "/").replace("~0", "~")) if isinstance(whole, Mapping) else None
     return whole if reference.startswith("#") else None
@@ -58,7 +58,7 @@ def is_text(types: frozenset[str]) -> bool:
 
 
 def typed(text: str, types: frozenset[str]) -> Any:
-    """The value of ``text`` as one of ``types``; a string where it is none of them."""
+    """Return the value of ``text`` as one of ``types``; a string where it is none of them."""
     bare = text.strip()
     if "null" in types and bare.lower() in ("null", "none"):
         return None

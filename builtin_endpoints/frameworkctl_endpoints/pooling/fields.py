@@ -42,7 +42,7 @@ class PoolingFields(msgspec.Struct, kw_only=True):
 
 
 def check_pooling_fields(request: PoolingFields, call: Call) -> None:
-    """Raises RequestError 400 naming the field."""
+    """Raise RequestError 400 naming the field."""
     for name in UNSUPPORTED:
         if asks_for_something(name, getattr(request, name, None)):
             raise bad(name, f"{name} is not supported by this server.", "unsupported_parameter")
@@ -53,7 +53,7 @@ def check_pooling_fields(request: PoolingFields, call: Call) -> None:
 
 
 def check_count(given: Sequence[Any], param: str) -> None:
-    """Raises RequestError 400 for none, and for more than are worth holding in memory until all are answered."""
+    """Raise RequestError 400 for none, and for more than are worth holding in memory until all are answered."""
     if not given:
         raise bad(param, f"{param} must not be empty.")
     if len(given) > MAX_TEXTS:
@@ -61,13 +61,15 @@ def check_count(given: Sequence[Any], param: str) -> None:
 
 
 def info_of(model: ServedModel) -> PoolingInfo:
-    """How a model pools that has one of the pooling tasks."""
+    """Return how a model pools that has one of the pooling tasks."""
     assert model.info.pooling is not None
     return model.info.pooling
 
 
 def activate(request: PoolingFields, task: PoolTask, model: ServedModel) -> bool:
-    """Whether embeddings are normalised and classes go through their activation, by the first name that says it."""
+    """Return whether embeddings are normalised and classes go through their activation, by the first name that says
+    it.
+    """
     given = (getattr(request, name, None) for name in ALIASES)
     return next((value for value in given if value is not None), info_of(model).activates(task))
 
@@ -77,7 +79,7 @@ def pool_item(request: PoolingFields, prompt: Prompt, params: PoolParams) -> Poo
 
 
 def dimensions_of(dimensions: int | None, model: ServedModel, param: str = "dimensions") -> int | None:
-    """What an embedding is cut to. Raises RequestError 400 where the model was not trained for it."""
+    """Return what an embedding is cut to. Raises RequestError 400 where the model was not trained for it."""
     info = info_of(model)
     if dimensions is None:
         return info.dimensions
@@ -94,7 +96,7 @@ def dimensions_of(dimensions: int | None, model: ServedModel, param: str = "dime
 
 
 def cannot(model: ServedModel, what: str, param: str = "model") -> RequestError:
-    """A 400 that says what the model can do instead."""
+    """Return a 400 that says what the model can do instead."""
     can = ", ".join(sorted(model.info.tasks))
     return RequestError(
         f"The model {model.name!r} does not {what}; it can {can}.", param=param, code="unsupported_task"

@@ -47,7 +47,7 @@ class VectorFields(InputFields, kw_only=True):
 
 
 def check_input_fields(request: InputFields, call: Call) -> None:
-    """Raises RequestError 400 naming the field."""
+    """Raise RequestError 400 naming the field."""
     check_pooling_fields(request, call)
     if (request.input is None) == (request.messages is None):
         raise bad("input", f"Send either input ({FORMS}) or messages (a conversation, or a list of them).")
@@ -70,7 +70,8 @@ def prompts(request: InputFields, model: ServedModel) -> list[Prompt]:
 
 
 def padded(made: list[Prompt], request: InputFields, model: ServedModel, most: int | None = None) -> list[Prompt]:
-    """Where the request wants padding, all of one length: what they were to be cut to, else ``most``, else the context.
+    """Return where the request wants padding, all of one length: what they were to be cut to, else ``most``, else the
+    context.
 
     Raises RequestError 400 where the tokenizer has no token for it.
     """
@@ -81,7 +82,7 @@ def padded(made: list[Prompt], request: InputFields, model: ServedModel, most: i
 
 
 def param_of(request: InputFields) -> str:
-    """The field that has what is to be pooled."""
+    """Return the field that has what is to be pooled."""
     return "messages" if request.input is None else "input"
 
 

@@ -27,7 +27,7 @@ class InPieces(Work, kw_only=True):
     weights: list[list[int]]
 
     def whole(self, outputs: Sequence[PoolOutput]) -> list[PoolOutput]:
-        """A vector for each input: the mean of its pieces', by their tokens, in float32."""
+        """Return a vector for each input: the mean of its pieces', by their tokens, in float32."""
         found, at = [], 0
         for number, weights in enumerate(self.weights):
             pieces, at = outputs[at : at + len(weights)], at + len(weights)
@@ -46,7 +46,7 @@ def _mean(vectors: np.ndarray[Any, np.dtype[np.float32]], weights: list[int]) ->
 
 
 def embedding_work(request: VectorFields, params: PoolParams, model: ServedModel) -> Work:
-    """What is to be pooled for each input: one prompt, or a few that ``InPieces`` puts together.
+    """Return what is to be pooled for each input: one prompt, or a few that ``InPieces`` puts together.
 
     Raises RequestError naming the input that cannot be computed.
     """
@@ -101,19 +101,19 @@ def in_pieces(
 
 
 def embed_limit(truncate: int | None, model: ServedModel) -> int | None:
-    """``truncate_prompt_tokens``; where it is as many as may be (-1), no more than the operator allows."""
+    """Return ``truncate_prompt_tokens``; where it is as many as may be (-1), no more than the operator allows."""
     most = info_of(model).max_embed_len
     return truncate if truncate != -1 or most is None else min(most, model.max_model_len)
 
 
 def check_embed_lens(prompts: Sequence[Prompt], model: ServedModel, param: str) -> None:
-    """Raises RequestError naming the prompt that is longer than the operator allows for embeddings."""
+    """Raise RequestError naming the prompt that is longer than the operator allows for embeddings."""
     for number, prompt in enumerate(prompts):
         check_embed_len(len(prompt.token_ids), model, f"{param}[{number}]" if len(prompts) > 1 else param)
 
 
 def check_embed_len(tokens: int, model: ServedModel, param: str) -> None:
-    """Raises RequestError where an input is longer than the operator allows for embeddings."""
+    """Raise RequestError if an input is longer than the operator allows for embeddings."""
     most = info_of(model).max_embed_len
     if most is not None and tokens > most:
         message = f"{param} has {tokens} tokens; this server embeds texts of at most {most}."
@@ -121,7 +121,7 @@ def check_embed_len(tokens: int, model: ServedModel, param: str) -> None:
 
 
 def special_tokens(model: ServedModel) -> tuple[list[int], list[int]]:
-    """Those that the tokenizer puts before and behind a text."""
+    """Return the ids that the tokenizer puts before and after a text."""
     encode = model.tokenizer.encode
     plain, full = encode("a", add_special_tokens=False), encode("a")
     at = next((i for i in range(len(full) - len(plain) + 1) if full[i : i + len(plain)] == plain), 0)

@@ -24,7 +24,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def written(fields: Mapping[str, Any]) -> bytes:
-    """A JSON object; an iterator's entries are encoded one at a time, and bytes are JSON already.
+    """Return a JSON object; an iterator's entries are encoded one at a time, and bytes are JSON already.
 
     Put together at once at the end, as ``join`` lets other threads run while it copies.
     """
@@ -42,7 +42,7 @@ def written(fields: Mapping[str, Any]) -> bytes:
 
 
 def list_reply(head: Head, entries: Iterator[Any], usage: Usage) -> Reply:
-    """``{"id", "object", "created", "model", "data", "usage"}``, encoded."""
+    """Return ``{"id", "object", "created", "model", "data", "usage"}``, encoded."""
     return Reply(body=written(head.reply(data=entries, usage=usage_body(usage))))
 
 
@@ -87,7 +87,7 @@ class VectorFormatter(PoolFormatter):
         return base64(encoded(output.data, self.dtype, self.endianness))
 
     def _binary(self, outputs: Sequence[PoolOutput], usage: Usage) -> Reply:
-        """All vectors back to back; for ``bytes`` a header says where each is, and what it is made of."""
+        """Return all vectors back to back; for ``bytes`` a header says where each is, and what it is made of."""
         body = b"".join([encoded(output.data, self.dtype, self.endianness) for output in outputs])
         reply = Reply(body=body, media_type="application/octet-stream")
         if self.format == "bytes":

@@ -26,7 +26,9 @@ SIGN, MAGNITUDE, INFINITY = 0x80000000, 0x7FFFFFFF, 0x7F800000  # of a float32's
 
 
 def floats(data: bytes) -> list[float]:
-    """The numbers of a vector. ``array`` is faster than numpy here, and than anything that makes them one by one."""
+    """Return the numbers of a vector. ``array`` is faster than numpy here, and than anything that makes them one by
+    one.
+    """
     numbers = array("f")
     numbers.frombytes(data)
     if sys.byteorder == "big":
@@ -35,7 +37,7 @@ def floats(data: bytes) -> list[float]:
 
 
 def numbers(output: PoolOutput) -> list[Any]:
-    """One list, or a list for each row."""
+    """Return one list, or a list for each row."""
     if output.rows is None:
         return floats(output.data)
     flat, width = floats(output.data), output.width
@@ -60,7 +62,7 @@ def load_numpy() -> None:
 
 
 def resolved(endianness: Endianness) -> Literal["big", "little"]:
-    """``native`` is the server's own order, which a client cannot know."""
+    """Return the byte order; ``native`` is the server's own, which a client cannot know."""
     return sys.byteorder if endianness == "native" else endianness
 
 
@@ -69,7 +71,9 @@ def base64(data: bytes) -> str:
 
 
 def bits(data: bytes, *, signed: bool) -> list[int]:
-    """The signs of a vector (1 from 0 on), eight to a number, the first the highest; less 128 where ``signed``."""
+    """Return the signs of a vector (1 from 0 on), eight to a number, the first the highest; less 128 where
+    ``signed``.
+    """
     import numpy as np
 
     packed = np.packbits(np.frombuffer(data, "<f4") >= 0)
@@ -89,7 +93,9 @@ def _float16(values: Array) -> Array:
 
 
 def _bfloat16(values: Array) -> Array:
-    """The upper half of a float32. Adding just under half of the last place, or half where that is odd, rounds."""
+    """Return the upper half of a float32. Adding just under half of the last place, or half where that is odd,
+    rounds.
+    """
     import numpy as np
 
     bits = values.view("<u4")
@@ -98,7 +104,7 @@ def _bfloat16(values: Array) -> Array:
 
 
 def _fp8_e4m3(values: Array) -> Array:
-    """The variant without infinities: what is too large becomes the largest, 448, as torch has it since 2.13."""
+    """Return the variant without infinities: what is too large becomes the largest, 448, as torch has it since 2.13."""
     import numpy as np
 
     return _minifloat(values, 3, 7, np.uint32(0x7E), np.uint32(0x7F))

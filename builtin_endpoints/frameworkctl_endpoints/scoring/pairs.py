@@ -70,7 +70,7 @@ class Scoring(Work, kw_only=True):
 
 
 def check_score_fields(request: ScoreFields, call: Call) -> None:
-    """Raises RequestError 400 naming the field."""
+    """Raise RequestError 400 naming the field."""
     check_pooling_fields(request, call)
     for name in TEMPLATE_KEYS:
         if name in (request.chat_template_kwargs or ()):
@@ -78,7 +78,7 @@ def check_score_fields(request: ScoreFields, call: Call) -> None:
 
 
 def texts(given: Text | list[Text], param: str) -> list[str]:
-    """One or many. Raises RequestError naming the one that is none."""
+    """Return one or many. Raises RequestError naming the one that is none."""
     if not isinstance(given, list):
         return [_text(given, param)]
     check_count(given, param)
@@ -124,7 +124,7 @@ def _part(part: Any, param: str) -> str:
 def scoring(
     request: ScoreFields, queries: list[str], documents: list[str], model: ServedModel, names: tuple[str, str]
 ) -> Scoring:
-    """One query and many documents, or as many of either, from the fields ``names``.
+    """Return one query and many documents, or as many of either, from the fields ``names``.
 
     Raises RequestError naming what is wrong.
     """
@@ -157,7 +157,7 @@ def scoring(
 
 
 def kind_of(model: ServedModel) -> Kind:
-    """How a model scores pairs. Raises RequestError 400 where it cannot."""
+    """Return how a model scores pairs. Raises RequestError 400 where it cannot."""
     kind = _kind(model.info.pooling)
     if kind is None:
         labels = len(info_of(model).labels)
@@ -175,7 +175,9 @@ def _kind(info: PoolingInfo | None) -> Kind | None:
 
 
 def scorer(models: Sequence[ServedModel]) -> ServedModel | None:
-    """Which of them to ask: the first that reads both texts at once, else the first that embeds; None of none."""
+    """Return which of them to ask: the first that reads both texts at once, else the first that embeds; None of
+    none.
+    """
     kinds = [(_kind(model.info.pooling), model) for model in models]
     crossing = (model for kind, model in kinds if kind == "cross")
     return next(crossing, next((model for kind, model in kinds if kind is not None), None))
@@ -189,7 +191,7 @@ def _check_limits(request: ScoreFields, model: ServedModel) -> None:
 
 
 def _cross_items(request: ScoreFields, pairs: list[tuple[str, str]], model: ServedModel, param: str) -> list[PoolItem]:
-    """A prompt for each pair: of the operator's score template, or as the tokenizer puts two texts together."""
+    """Return a prompt for each pair: of the operator's score template, or as the tokenizer puts two texts together."""
     empty = next((i for i, pair in enumerate(pairs) if pair == ("", "")), None)
     if empty is not None:
         raise bad(f"{param}[{empty}]", f"{param}[{empty}] and its query are both empty.")

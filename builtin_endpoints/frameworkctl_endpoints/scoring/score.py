@@ -90,7 +90,7 @@ class ScoreEndpoint(Endpoint):
 
 
 def sides(request: ScoreRequest) -> tuple[str, str]:
-    """The names by which they came. Raises RequestError where one is missing."""
+    """Return the names by which they came. Raises RequestError where one is missing."""
     for left, right in PAIRS:
         if getattr(request, left) is not None and getattr(request, right) is not None:
             return left, right

@@ -20,7 +20,7 @@ BLOCK = 16 << 20  # products of tokens held at a time, in MaxSim of one query an
 
 
 def matrix(outputs: Sequence[PoolOutput]) -> Matrix:
-    """All rows of the outputs, one behind the other ``[rows, width]``."""
+    """Return all rows of the outputs, one behind the other ``[rows, width]``."""
     import numpy as np
 
     data = b"".join([output.data for output in outputs])

@@ -58,7 +58,9 @@ class SelfAttention(nn.Module):
         return self.q_norm(q), self.k_norm(k)
 
     def forward(self, x: Tensor, tables: list[Tensor], query_scale: Tensor | None, batch: Batch) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``; ``tables`` are the ropes' rows of these tokens, ``query_scale [T]``."""
+        """Return ``[T, hidden]`` -> ``[T, hidden]``; ``tables`` are the ropes' rows of these tokens, ``query_scale
+        [T]``.
+        """
         c, heads = self.config, self.qkv(x).view(x.shape[0], -1, self.head_dim)
         q, k, v = heads.split_with_sizes((self.heads, self.kv_heads, self.kv_heads), 1)
         if not c.qk_norm_after_rope:

@@ -52,7 +52,7 @@ class PlainMLP(nn.Module):
         self.down = RowLinear(ctx, f"{name}.{names.down}", inner, hidden, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
+        """Return ``[T, hidden]`` -> ``[T, hidden]``."""
         out: Tensor = self.down(self.activation(self.up(x)))
         return out
 
@@ -79,7 +79,7 @@ class SparseMLP(nn.Module):
             self.shared_gate = ReplicatedLinear(ctx, f"{layer}.mlp.shared_expert_gate", hidden, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
+        """Return ``[T, hidden]`` -> ``[T, hidden]``."""
         weights, ids = top_k_softmax(self.router(x), self.sparse.per_token, renormalise=self.sparse.renormalise)
         out: Tensor = self.experts(x, weights, ids)
         if self.shared is not None:
@@ -88,7 +88,7 @@ class SparseMLP(nn.Module):
 
 
 def make_mlp(config: DecoderConfig, ctx: ModelContext, layer: str, index: int) -> nn.Module:
-    """The block of layer ``index``, whose tensors' names begin with ``layer``."""
+    """Return the block of layer ``index``, whose tensors' names begin with ``layer``."""
     if config.sparse is not None and config.sparse.layers[index]:
         return SparseMLP(config, config.sparse, ctx, layer)
     if config.gated:

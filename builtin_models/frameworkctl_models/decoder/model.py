@@ -38,7 +38,7 @@ class Layer(nn.Module):
     def forward(
         self, x: Tensor, residual: Tensor | None, tables: list[Tensor], query_scale: Tensor | None, batch: Batch
     ) -> tuple[Tensor, Tensor]:
-        """``x`` is the last block's output and not yet in ``residual``; both ``[T, hidden]``."""
+        """Run the block. ``x`` is the last block's output and not yet in ``residual``; both are ``[T, hidden]``."""
         h, residual = _enter(self.before_attention, x, residual)
         x = self.attention(h, tables, query_scale, batch)
         if self.parallel:
@@ -53,7 +53,7 @@ class Layer(nn.Module):
 
 
 def _enter(norm: Norm | None, x: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
-    """What the next block reads, and the residual stream with ``x`` in it."""
+    """Return what the next block reads, and the residual stream with ``x`` in it."""
     if norm is not None:
         return norm.add(x, residual)
     stream = x if residual is None else residual + x
@@ -98,7 +98,7 @@ class Decoder(Model):
         return next((r.long_after for r in self.rotaries if r.long_after is not None), None)
 
     def _query_scale(self, positions: Tensor) -> Tensor | None:
-        """``[T]``: later queries are longer, against the spread of attention over more keys (as in Llama 4)."""
+        """Return ``[T]``: later queries are longer, against the spread of attention over more keys (as in Llama 4)."""
         if self.config.query_scale is None:
             return None
         beta, length = self.config.query_scale

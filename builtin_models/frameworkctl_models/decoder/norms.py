@@ -12,7 +12,7 @@ NO_WEIGHT_EPS = 1e-5  # OLMo's, which its files do not say
 
 
 def make_norm(config: DecoderConfig, ctx: ModelContext, name: str, size: int) -> Norm:
-    """A norm of hidden states."""
+    """Return a norm of hidden states."""
     c = config
     if c.norm == "rms":
         return RMSNorm(ctx, name, size, c.norm_eps, plus_one=c.norm_plus_one, late_cast=c.late_cast)
@@ -22,7 +22,7 @@ def make_norm(config: DecoderConfig, ctx: ModelContext, name: str, size: int) ->
 
 
 def make_head_norm(config: DecoderConfig, ctx: ModelContext, name: str, heads: int) -> Norm | None:
-    """The norm of queries or keys, or None. ``heads`` are those of this rank.
+    """Return the norm of queries or keys, or None. ``heads`` are those of this rank.
 
     Raises:
         ValueError: it needs all heads, and ranks share them.

@@ -14,7 +14,7 @@ OVERFLOWS = {name: frozenset({"float16"}) for name in ("Gemma2ForCausalLM", "Gem
 
 
 def describe(checkpoint: Checkpoint) -> ModelInfo:
-    """What the server needs to know, from json files alone."""
+    """Return what the server needs to know, from json files alone."""
     config = decoder_config(checkpoint.config)
     architecture = architecture_of(checkpoint.config)
     pooling, tasks = pooling_of(architecture, config, checkpoint)

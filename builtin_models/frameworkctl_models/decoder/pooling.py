@@ -21,7 +21,7 @@ REWARD: frozenset[str] = frozenset({"token_classify"})
 def pooling_of(
     architecture: str, config: DecoderConfig, checkpoint: Checkpoint
 ) -> tuple[PoolingInfo | None, frozenset[str]]:
-    """How the class pools, and its tasks; (None, generate) for a language model.
+    """Return how the class pools, and its tasks; (None, generate) for a language model.
 
     Raises:
         ConfigError: a ``pooling`` in config.json that is unknown.

@@ -22,6 +22,6 @@ class RewardHead(nn.Module):
         ctx.weights.ignore("lm_head.weight")
 
     def classify(self, pooled: Tensor) -> Tensor:
-        """``[n, hidden]`` -> ``[n, labels]``, both float32."""
+        """Return ``[n, hidden]`` -> ``[n, labels]``, both float32."""
         out: Tensor = self.out(self.activation(self.dense(pooled)))
         return out

@@ -77,7 +77,7 @@ def architecture_of(raw: Raw) -> str:
 
 
 def deepseek_config(raw: Raw) -> DeepseekConfig:
-    """The config.json of either version.
+    """Return the config.json of either version.
 
     Raises:
         ConfigError: a key that is missing, or a value that the layers cannot be built with.

@@ -29,7 +29,9 @@ BOTTLENECK_EPS = 1e-6  # as published, whatever rms_norm_eps says
 
 
 def attention_scale(config: DeepseekConfig) -> float:
-    """``D^-0.5``, times the square of yarn's sharpening where the checkpoint asks for it by ``mscale_all_dim``."""
+    """Return ``D^-0.5``, times the square of yarn's sharpening where the checkpoint asks for it by
+    ``mscale_all_dim``.
+    """
     scale: float = (config.nope_dim + config.rope_dim) ** -0.5
     everywhere = config.rope.get("mscale_all_dim")
     if config.rope["rope_type"] != "default" and everywhere:
@@ -71,7 +73,7 @@ class SelfAttention(nn.Module):
         self.interleaved = c.rope_interleaved
 
     def forward(self, x: Tensor, cos_sin: Tensor, batch: Batch) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
+        """Return ``[T, hidden]`` -> ``[T, hidden]``."""
         narrow = x
         if self.bottleneck is not None and self.bottleneck_norm is not None:
             narrow = self.bottleneck_norm(self.bottleneck(x))
@@ -107,7 +109,7 @@ class SparseMLP(nn.Module):
         self.shared = make_mlp(c, ctx, f"{name}.shared_experts", c.shared_size) if c.shared_size else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
+        """Return ``[T, hidden]`` -> ``[T, hidden]``."""
         out: Tensor = self.experts(x, *self.router(x))
         return out if self.shared is None else out.add_(self.shared(x))
 
@@ -125,7 +127,7 @@ class Layer(nn.Module):
         self.before_mlp = RMSNorm(ctx, f"{name}.post_attention_layernorm", c.hidden_size, c.norm_eps)
 
     def forward(self, x: Tensor, residual: Tensor | None, cos_sin: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """``x`` is the last block's output and not yet in ``residual``; both ``[T, hidden]``."""
+        """Run the block. ``x`` is the last block's output and not yet in ``residual``; both are ``[T, hidden]``."""
         x, residual = self.before_attention.add(x, residual)
         x, residual = self.before_mlp.add(self.attention(x, cos_sin, batch), residual)
         return self.mlp(x), residual
@@ -147,7 +149,7 @@ class Deepseek(Model):
         self.rotary = RotaryTable(ctx, c.rope, c.rope_dim, c.max_positions)
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> LoadReport:
-        """All but the layers behind the last one, which draft several tokens at once."""
+        """Return all but the layers behind the last one, which draft several tokens at once."""
         first = self.config.num_layers
         extra = tuple(f"model.layers.{i}." for i in range(first, first + self.config.extra_layers))
         return super().load_weights((name, tensor) for name, tensor in weights if not name.startswith(extra))

@@ -10,7 +10,7 @@ from .config import Routing
 
 
 def choose(logits: Tensor, bias: Tensor | None, routing: Routing) -> tuple[Tensor, Tensor]:
-    """``logits [T, E]`` float32 and ``bias [E]`` -> weights ``[T, k]`` float32 and ids ``[T, k]`` int64.
+    """Return ``logits [T, E]`` float32 and ``bias [E]`` -> weights ``[T, k]`` float32 and ids ``[T, k]`` int64.
 
     Source: DeepSeek-V2 (2024), section 2.2.2; DeepSeek-V3 (2024), section 2.1.2.
     """
@@ -47,6 +47,6 @@ class Router(nn.Module):
         self.packed = self.ops.pack(tensor.to(dtype=torch.float32, device=self.ctx.device, copy=True))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``[T, hidden]`` -> weights and ids, both ``[T, k]``."""
+        """Return ``[T, hidden]`` -> weights and ids, both ``[T, k]``."""
         assert self.packed is not None, "weights are loaded first"
         return choose(self.ops.linear(x.float(), self.packed), self.bias, self.routing)

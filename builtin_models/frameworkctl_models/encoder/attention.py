@@ -26,7 +26,7 @@ class SelfAttention(nn.Module):
         self.rotary_ops = ctx.ops("rotary", dtype=ctx.dtype, head_dim=d, interleaved=False)
 
     def forward(self, x: Tensor, tables: list[Tensor], bias: Tensor | None) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``; ``tables`` are the ropes' rows of these tokens."""
+        """Return ``[T, hidden]`` -> ``[T, hidden]``; ``tables`` are the ropes' rows of these tokens."""
         heads = self.qkv(x).view(x.shape[0], -1, self.head_dim)  # queries, keys, values
         if self.rope is not None:
             self.rotary_ops.rotary(heads[:, : 2 * self.heads], tables[self.rope])

@@ -50,7 +50,7 @@ class Embeddings(nn.Module):
             del self.sums
 
     def forward(self, batch: Batch) -> Tensor:
-        """``[T, hidden]``."""
+        """Return ``[T, hidden]``."""
         x: Tensor = self.words(batch.input_ids)
         if self.table is not None:
             rows = batch.positions
@@ -85,7 +85,7 @@ class Distances(nn.Module):
         self.bias.copy_(own.transpose(0, 1))
 
     def _bucket(self) -> Tensor:
-        """``[2 FAR + 1]``: the bucket of each distance j - i from -FAR to FAR."""
+        """Return ``[2 FAR + 1]``: the bucket of each distance j - i from -FAR to FAR."""
         distance = torch.arange(-self.FAR, self.FAR + 1)
         half = self.buckets // 2
         exact = half // 2

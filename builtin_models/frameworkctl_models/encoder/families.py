@@ -24,7 +24,7 @@ def _base(
     inner: str = "intermediate_size",
     **changes: Any,
 ) -> EncoderConfig:
-    """What all families share; the named arguments are what config.json calls the sizes.
+    """Return what all families share; the named arguments are what config.json calls the sizes.
 
     Raises:
         ConfigError: a size is missing, or the heads do not divide the hidden size.
@@ -94,7 +94,7 @@ def distilbert(raw: Raw) -> EncoderConfig:
 
 
 def mpnet(raw: Raw) -> EncoderConfig:
-    """Its table of positions follows the padding token whose id is 1, whatever the config says."""
+    """Read MPNet's config; its positions begin after the padding token, whose id is 1 whatever the config says."""
     names = Names(
         types=None, qkv=("attention.attn.q", "attention.attn.k", "attention.attn.v"), output="attention.attn.o",
         attention_norm="attention.LayerNorm", relative="encoder.relative_attention_bias",
@@ -165,7 +165,7 @@ ARCHITECTURES = (COLBERT, *(family + suffix for family in FAMILIES for suffix in
 
 
 def architecture_of(raw: Raw) -> str:
-    """The first of the config's architectures that is a family here."""
+    """Return the first of the config's architectures that is a family here."""
     for name in raw.get("architectures") or ():
         if name in ARCHITECTURES:
             return str(name)
@@ -173,7 +173,7 @@ def architecture_of(raw: Raw) -> str:
 
 
 def encoder_config(raw: Raw) -> EncoderConfig:
-    """The config.json of any family here."""
+    """Return the config.json of any family here."""
     architecture = architecture_of(raw)
     if architecture == COLBERT:
         return bert(raw)

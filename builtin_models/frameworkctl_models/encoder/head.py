@@ -28,7 +28,7 @@ class Classifier(nn.Module):
         self.out = ReplicatedLinear(wide, head.out, hidden, labels, bias=True)
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """``[n, hidden]`` -> ``[n, labels]`` float32."""
+        """Return ``[n, hidden]`` -> ``[n, labels]`` float32."""
         x = pooled.float()
         if self.dense is not None:
             x = self.activation(self.dense(x))

@@ -38,7 +38,7 @@ class PlainMLP(nn.Module):
         self.down = RowLinear(ctx, f"{name}.{names.down}", inner, hidden, bias=config.mlp_bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
+        """Return ``[T, hidden]`` -> ``[T, hidden]``."""
         out: Tensor = self.down(self.activation(self.up(x)))
         return out
 
@@ -68,8 +68,9 @@ class Layer(nn.Module):
         self.mlp_norm = norm(names.mlp_norm)
 
     def forward(self, x: Tensor, residual: Tensor, tables: list[Tensor], bias: Tensor | None) -> tuple[Tensor, Tensor]:
-        """``x`` is what comes from below, both ``[T, hidden]``; above layer 0 it is not yet in ``residual``, where the
-        norms stand before the blocks."""
+        """Run the layer. ``x`` is the output below it, ``[T, hidden]`` like ``residual``; above layer 0 it is not yet
+        in ``residual`` if the norms stand before the blocks.
+        """
         if not self.prenorm:
             assert self.attention_norm is not None
             x = self.attention_norm.add(self.attention(x, tables, bias), x)[0]

@@ -10,7 +10,7 @@ from .families import ARCHITECTURES, COLBERT, SEQUENCE_CLASSIFIER, TOKEN_CLASSIF
 
 
 def describe(checkpoint: Checkpoint) -> ModelInfo:
-    """What the server needs to know, from json files alone."""
+    """Return what the server needs to know, from json files alone."""
     config, architecture = encoder_config(checkpoint.config), architecture_of(checkpoint.config)
     task: PoolTask = "embed"
     tasks: set[str] = {"embed", "token_embed"}

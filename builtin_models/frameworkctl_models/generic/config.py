@@ -43,7 +43,7 @@ STATEFUL = frozenset(
 
 
 def fact(raw: Raw, names: tuple[str, ...], what: str) -> int:
-    """The first of ``names`` that config.json has. Raises ConfigError where it has none."""
+    """Return the first of ``names`` that config.json has. Raises ConfigError where it has none."""
     for name in names:
         if isinstance(raw.get(name), int):
             return int(raw[name])
@@ -51,7 +51,7 @@ def fact(raw: Raw, names: tuple[str, ...], what: str) -> int:
 
 
 def refuse(raw: Raw, architecture: str) -> None:
-    """Raises ConfigError with the reason where config.json alone shows that the model cannot be right here."""
+    """Raise ConfigError with the reason where config.json alone shows that the model cannot be right here."""
     model_type = raw.get("model_type")
     if not isinstance(model_type, str):
         raise ConfigError("config.json lacks model_type, which tells transformers what to build")
@@ -85,7 +85,7 @@ def usable_length(raw: Raw) -> int:
 
 
 def _ropes(raw: Raw) -> Iterator[Raw]:
-    """The rope parameters: one mapping, or one per layer type."""
+    """Yield the rope parameters: one mapping, or one per layer type."""
     for key in ("rope_parameters", "rope_scaling"):
         rope = raw.get(key)
         if isinstance(rope, dict):

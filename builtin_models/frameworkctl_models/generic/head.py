@@ -51,7 +51,7 @@ class HeadOf:
         self._model._modules = {**model._modules, name: self._carrier}
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        """``[L, hidden]`` -> ``[L, vocab]`` float32."""
+        """Return ``[L, hidden]`` -> ``[L, vocab]`` float32."""
         self._carrier.hidden = hidden[None]
         ids = torch.zeros(1, hidden.shape[0], dtype=torch.int64, device=hidden.device)
         logits: Tensor = self._model(input_ids=ids, use_cache=False, return_dict=True).logits

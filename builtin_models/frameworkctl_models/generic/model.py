@@ -82,7 +82,7 @@ class TransformersModel(Model):
         return list(self.layers.values())
 
     def run(self, ids: Tensor, positions: Tensor) -> Tensor:
-        """``ids`` and ``positions [T]`` -> ``[T, hidden]``; attention is answered by whom the context names."""
+        """Return ``ids`` and ``positions [T]`` -> ``[T, hidden]``; attention is answered by whom the context names."""
         out = self.backbone(input_ids=ids[None], position_ids=positions[None], use_cache=False, return_dict=True)
         hidden: Tensor = out[0][0]
         return hidden
@@ -100,7 +100,7 @@ def _say_nothing(*args: Any, **kwargs: Any) -> None:
 
 
 def _class_of(config: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The class and the configuration that AutoModelForCausalLM would take, from transformers' own code only.
+    """Return the class and the configuration that AutoModelForCausalLM would take, from transformers' own code only.
 
     Raises:
         ConfigError: transformers has no such class, or refuses the configuration.

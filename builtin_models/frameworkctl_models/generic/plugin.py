@@ -10,8 +10,8 @@ from .config import HIDDEN, LAYERS, fact, refuse, usable_length
 
 
 def describe(checkpoint: Checkpoint) -> ModelInfo:
-    """What json files tell. Whether transformers knows the architecture, and whether its modules can be run, is found
-    in the engine."""
+    """Return what json files tell. Whether transformers knows the architecture, and whether its modules can be run, is
+    found in the engine."""
     raw = checkpoint.config
     names = [str(name) for name in raw.get("architectures") or ()]
     if not names:

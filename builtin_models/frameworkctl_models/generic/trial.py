@@ -37,7 +37,7 @@ class _Dense:
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, call: Call) -> Tensor:
-    """``q [Q, H, D]`` are the last of ``k [S, K, D]`` and ``v [S, K, V]`` -> ``[Q, H, V]``."""
+    """Return ``q [Q, H, D]`` are the last of ``k [S, K, D]`` and ``v [S, K, V]`` -> ``[Q, H, V]``."""
     k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], dim=1) for x in (k, v))
     scores = torch.einsum("qhd,shd->hqs", q.float(), k.float()) * call.scale
     if call.softcap is not None:
@@ -53,7 +53,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, call: Call) -> Tensor:
 
 
 def compare(model: Any, run: Run, head: Callable[[Tensor], Tensor], device: torch.device) -> None:
-    """Raises ConfigError where the logits differ: tokens of different sequences touch, positions are not heeded,
+    """Raise ConfigError if the logits differ: tokens of different sequences touch, positions are not heeded,
     attention does something that its arguments do not tell, or the head does."""
     generator = torch.Generator().manual_seed(0)
     vocab = model.config.get_text_config().vocab_size
@@ -81,7 +81,7 @@ def _alone(model: Any, sequences: list[Tensor]) -> list[Tensor]:
 
 
 def _together(run: Run, head: Callable[[Tensor], Tensor], sequences: list[Tensor]) -> list[Tensor]:
-    """Two steps, each a part of every sequence back to back."""
+    """Return two steps, each a part of every sequence back to back."""
     dense = _Dense()
     rows: list[list[Tensor]] = [[] for _ in sequences]
     for begins, ends in ((tuple(0 for _ in FIRST), FIRST), (FIRST, LENGTHS)):

@@ -44,7 +44,7 @@ class GptOssConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def gpt_oss_config(raw: Raw) -> GptOssConfig:
-    """The config.json of a gpt-oss.
+    """Return the config.json of a gpt-oss.
 
     Raises:
         ConfigError: a key that is missing, or a value that the layers cannot be built with.
@@ -76,7 +76,9 @@ def gpt_oss_config(raw: Raw) -> GptOssConfig:
 
 
 def _windows(raw: Raw) -> tuple[int | None, ...]:
-    """Every second layer, beginning with the first, unless ``layer_types`` says otherwise."""
+    """Return the window of each layer: every second layer has one, from the first on, unless ``layer_types``
+    differs.
+    """
     types = raw.get("layer_types")
     sliding = (
         [t == "sliding_attention" for t in types] if types else [i % 2 == 0 for i in range(raw["num_hidden_layers"])]

@@ -39,7 +39,7 @@ class SelfAttention(nn.Module):
         )
 
     def forward(self, x: Tensor, cos_sin: Tensor, batch: Batch) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
+        """Return ``[T, hidden]`` -> ``[T, hidden]``."""
         heads = self.qkv(x).view(x.shape[0], -1, self.head_dim)
         q, k, v = heads.split_with_sizes((self.heads, self.kv_heads, self.kv_heads), 1)
         out: Tensor = self.output(self.attention(q, k, v, batch, cos_sin))
@@ -66,7 +66,7 @@ class SparseMLP(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
+        """Return ``[T, hidden]`` -> ``[T, hidden]``."""
         out: Tensor = self.experts(x, *top_k_softmax(self.router(x), self.per_token, renormalise=True))
         return out
 
@@ -86,7 +86,7 @@ class Layer(nn.Module):
         self.before_mlp = norm("post_attention_layernorm")
 
     def forward(self, x: Tensor, residual: Tensor | None, cos_sin: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """``x`` is the last block's output and not yet in ``residual``; both ``[T, hidden]``."""
+        """Run the block. ``x`` is the last block's output and not yet in ``residual``; both are ``[T, hidden]``."""
         x, residual = self.before_attention.add(x, residual)
         x, residual = self.before_mlp.add(self.attention(x, cos_sin, batch), residual)
         return self.mlp(x), residual

@@ -17,7 +17,8 @@ PACKED = ("_blocks", "_scales")
 
 
 def dequantise(blocks: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
-    """``blocks [E, rows, groups, n]`` and ``scales [E, rows, groups]``, both uint8 -> ``[E, rows, groups * 2 n]``.
+    """Return ``blocks [E, rows, groups, n]`` and ``scales [E, rows, groups]``, both uint8 -> ``[E, rows, groups * 2
+    n]``.
 
     A byte is two numbers of four bits, and the numbers of a group are multiplied by 2^(scale - 127). One expert after
     the other, so that no wide copy of the whole is made.
@@ -31,12 +32,12 @@ def dequantise(blocks: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def gates_first(tensor: Tensor) -> Tensor:
-    """``[E, 2 I, ...]`` with gates and ups in turn -> all gates, then all ups."""
+    """Return ``[E, 2 I, ...]`` with gates and ups in turn -> all gates, then all ups."""
     return torch.cat([tensor[:, 0::2], tensor[:, 1::2]], dim=1)
 
 
 def expert_layout(weights: Iterable[tuple[str, Tensor]], dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
-    """The stream with each pair of blocks and scales as one plain tensor, and experts ``[E, outputs, inputs]``.
+    """Yield the stream with each pair of blocks and scales as one plain tensor, and experts ``[E, outputs, inputs]``.
 
     Blocks and scales may be far apart. Halves without the other come last, under their own names.
 

@@ -40,7 +40,7 @@ class JambaConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def jamba_config(raw: Raw) -> JambaConfig:
-    """The config.json of a Jamba; keys that are missing have the defaults of the published code.
+    """Return the config.json of a Jamba; keys that are missing have the defaults of the published code.
 
     Raises:
         ConfigError: a value that the layers cannot be built with.

@@ -37,7 +37,7 @@ class SelfAttention(nn.Module):
         self.attention = Attention(ctx, self.qkv.heads, self.qkv.kv_heads, d, scale=d**-0.5)
 
     def forward(self, x: Tensor, batch: Batch) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
+        """Return ``[T, hidden]`` -> ``[T, hidden]``."""
         heads = self.qkv(x).view(x.shape[0], sum(self.sizes), -1)
         q, k, v = heads.split(self.sizes, dim=1)
         out: Tensor = self.output(self.attention(q, k, v, batch))
@@ -58,7 +58,7 @@ class SparseMLP(nn.Module):
         self.count = config.experts_per_token
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
+        """Return ``[T, hidden]`` -> ``[T, hidden]``."""
         weights, ids = top_k_softmax(self.router(x), self.count, renormalise=False)
         out: Tensor = self.experts(x, weights, ids)
         return out
@@ -96,7 +96,7 @@ class Layer(nn.Module):
             self.mlp = GatedMLP(ctx, part, c.hidden_size, c.intermediate_size)
 
     def forward(self, x: Tensor, residual: Tensor | None, batch: Batch) -> tuple[Tensor, Tensor]:
-        """``x`` is the last block's output and not yet in ``residual``; both ``[T, hidden]``."""
+        """Run the block. ``x`` is the last block's output and not yet in ``residual``; both are ``[T, hidden]``."""
         x, residual = self.before_mixer.add(x, residual)
         x, residual = self.before_mlp.add(self.mixer(x, batch), residual)
         return self.mlp(x), residual

@@ -10,7 +10,7 @@ from .config import ARCHITECTURE, jamba_config
 
 
 def describe(checkpoint: Checkpoint) -> ModelInfo:
-    """What the server needs to know, from json files alone."""
+    """Return what the server needs to know, from json files alone."""
     raw = checkpoint.config
     config = jamba_config(raw)
     return ModelInfo(

@@ -55,7 +55,7 @@ async def find_dialect(
 
 
 async def send_one(connection: Connection, target: Target, dialect: Dialect, body: dict[str, Any]) -> Timing:
-    """Raises Refused, whose text is the server's; Broken."""
+    """Raise Refused, whose text is the server's; Broken."""
     pieces: list[bytes] = []
     status = await connection.request(target.post(dialect.path, body), lambda piece, now: pieces.append(piece))
     if status != 200:
@@ -77,7 +77,7 @@ async def _first_model(connection: Connection, target: Target) -> str:
 
 
 async def _token_pool(connection: Connection, target: Target, model: str) -> list[int] | None:
-    """Tokens of common words, where the server tokenizes (ours, vLLM and llama.cpp do)."""
+    """Return tokens of common words, where the server tokenizes (ours, vLLM and llama.cpp do)."""
     text = " ".join(WORDS)
     body = {"model": model, "prompt": text, "content": text, "add_special_tokens": False}
     status, answer = await connection.fetch(target.post("/tokenize", body))
@@ -105,7 +105,7 @@ async def _agree(connection: Connection, target: Target, load: Workload, dialect
 
 
 def _give_in(dialect: Dialect, said: str) -> bool:
-    """Whether there was something to change."""
+    """Return whether there was something to change."""
     if "max_completion_tokens" in said and dialect.length_field == "max_tokens":
         dialect.length_field = "max_completion_tokens"
         return True

@@ -40,7 +40,7 @@ class Target(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, url: str, api_key: str | None = None) -> Target:
-        """``url`` with or without ``/v1``. Raises ConfigError where it is none."""
+        """Return ``url`` with or without ``/v1``. Raises ConfigError where it is none."""
         parts = urlsplit(url if "://" in url else f"http://{url}")
         try:
             host, port = parts.hostname or "", parts.port

@@ -56,8 +56,8 @@ def latency(
     seed: int,
     clock: Clock = time.perf_counter,
 ) -> Latency:
-    """The same batch shape again and again, each time with prompts of its own: once for its first token alone, which
-    is the prefill, and once for all tokens."""
+    """Return the same batch shape again and again, each time with prompts of its own: once for its first token alone,
+    which is the prefill, and once for all tokens."""
     rng = random.Random(seed)
     prefills, totals = [], []
     for number in range(warmups + repeat):
@@ -91,7 +91,7 @@ def throughput(
     seed: int,
     clock: Clock = time.perf_counter,
 ) -> Throughput:
-    """All requests at once, as a batch job would send them."""
+    """Return all requests at once, as a batch job would send them."""
     rng = random.Random(seed)
     if warmups:
         _timed(llm, rng, warmups, input_len, output_len, clock)
@@ -110,7 +110,7 @@ def throughput(
 
 
 def _timed(llm: LLM, rng: random.Random, count: int, input_len: int, output_len: int, clock: Clock) -> float:
-    """Raises ConfigError where the model cannot do what is to be measured."""
+    """Raise ConfigError if the model cannot do what is to be measured."""
     prompts: list[Any] = [[rng.randrange(llm.vocab_size) for _ in range(input_len)] for _ in range(count)]
     params = SamplingParams(temperature=0.0, max_tokens=output_len, ignore_eos=True)
     began = clock()

@@ -53,7 +53,9 @@ class Generator:
         return self._pieces + sum(len(s.stamps) for s in self._open)
 
     async def run(self, level: Level, bodies: Sequence[Mapping[str, Any]], seed: str = "") -> Run:
-        """Everything is encoded before the clock starts, and no garbage is collected until it has stopped."""
+        """Measure a run. Everything is encoded before the clock starts, and no garbage is collected until it has
+        stopped.
+        """
         requests = [self._target.post(self._path, body) for body in bodies]
         timings: list[Timing] = []
         errors: list[str] = []

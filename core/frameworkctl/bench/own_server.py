@@ -25,7 +25,7 @@ TAIL = 2000  # bytes of its output that are shown when it fails
 
 
 def ours(arguments: Sequence[str], port: int) -> list[str]:
-    """The command of ``frameworkctl serve`` in this environment."""
+    """Return the command of ``frameworkctl serve`` in this environment."""
     program = [sys.executable, "-P", "-m", "frameworkctl", "serve"]
     return [*program, *arguments, "--host", "127.0.0.1", "--port", str(port)]
 
@@ -46,7 +46,7 @@ class ServerProcess:
         self._process: subprocess.Popen[bytes]
 
     def check(self) -> None:
-        """Raises ConfigError, with its last words, where it has ended."""
+        """Raise ConfigError, with its last words, where it has ended."""
         status = self._process.poll()
         if status is None:
             return
@@ -56,7 +56,7 @@ class ServerProcess:
         raise ConfigError(f"the server ended with status {status}:\n{said}")
 
     def __enter__(self) -> ServerProcess:
-        """Raises ConfigError where there is no such program."""
+        """Raise ConfigError if there is no such program."""
         environment = {name: value for name, value in os.environ.items() if name != KEY}
         self._output = tempfile.TemporaryFile()
         try:
@@ -110,7 +110,7 @@ def _signals_wait() -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def own_server(arguments: Sequence[str]) -> AsyncIterator[str]:
-    """``frameworkctl serve`` with these arguments, ready; its url. Raises ConfigError where it cannot start."""
+    """Yield ``frameworkctl serve`` with these arguments, ready; its url. Raises ConfigError where it cannot start."""
     port = free_port()
     with ServerProcess(ours(arguments, port), port) as server:
         target = Target.parse(server.url)

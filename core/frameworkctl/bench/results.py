@@ -48,7 +48,7 @@ class Summary(msgspec.Struct, kw_only=True):
 
     @property
     def load(self) -> float:
-        """Where it stands on a chart's axis."""
+        """Return where it stands on a chart's axis."""
         return self.rate or self.concurrency
 
 

@@ -45,7 +45,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def measure(plan: Plan, *, show: bool = False) -> Report:
-    """All levels, repeated in turn so that drift meets all alike. ``show``: progress, where there is a terminal.
+    """Return all levels, repeated in turn so that drift meets all alike. ``show``: progress, where there is a terminal.
 
     Raises:
         ConfigError: the server cannot be reached or refuses every form of request.
@@ -111,7 +111,7 @@ def report(plan: Plan, dialect: Dialect, url: str, levels: list[Summary]) -> Rep
 
 
 def _notes(plan: Plan, level: Summary) -> list[str]:
-    """What a reader of the figures has to know."""
+    """Return what a reader of the figures has to know."""
     name = Level(level.concurrency, level.rate)
     found = []
     if level.completed:

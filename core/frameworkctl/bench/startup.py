@@ -59,7 +59,7 @@ async def start_once(command: Sequence[str], port: int, name: str | None) -> flo
 
 
 async def _first_piece(connection: Connection, target: Target, name: str | None) -> float | None:
-    """When it came; None while the server is not ready."""
+    """Return when it came; None while the server is not ready."""
     body: dict[str, Any] = {"prompt": PROMPT, "max_tokens": 8, "temperature": 0, "stream": True}
     if name is not None:
         body["model"] = name

@@ -73,7 +73,7 @@ class Stream:
         self._problem: str | None = None
 
     def feed(self, data: bytes, now: float) -> None:
-        """Raises nothing: ``timing`` tells what was wrong."""
+        """Raise nothing: ``timing`` tells what was wrong."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             if line.startswith(b"data:"):
@@ -98,7 +98,7 @@ class Stream:
             self._finished |= choice.finish_reason is not None
 
     def timing(self, sent: float, ended: float) -> Timing:
-        """Raises Refused for an answer that was cut short, had no text, or an error in it."""
+        """Raise Refused for an answer that was cut short, had no text, or an error in it."""
         stamps, usage = self.stamps, self._usage
         if self._problem is not None:
             raise Refused(self._problem)
@@ -121,7 +121,7 @@ class Stream:
 
 
 def _has_text(choice: _Choice) -> bool:
-    """An empty text is a piece too: a token may end within a character. The message that opens an answer is none."""
+    """Return whether a piece has text, be it empty: a token may end within a character. An opening message has none."""
     delta = choice.delta
     if delta is None:
         return choice.text is not None
@@ -131,7 +131,7 @@ def _has_text(choice: _Choice) -> bool:
 
 
 def message_of(body: bytes) -> str:
-    """What an error body says, on one line: OpenAI's form, ``detail``, or the text itself."""
+    """Return what an error body says, on one line: OpenAI's form, ``detail``, or the text itself."""
     try:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):

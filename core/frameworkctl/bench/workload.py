@@ -47,7 +47,7 @@ class Dialect(msgspec.Struct, kw_only=True):
         return self.path.endswith("/chat/completions")
 
     def words(self, tokens: float) -> int:
-        """How many words make that many tokens."""
+        """Return how many words make that many tokens."""
         return max(1, round(tokens / self.tokens_per_word))
 
     def body(self, prompt: str | list[int], output_len: int) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class Dialect(msgspec.Struct, kw_only=True):
 
 
 def prompt(load: Workload, dialect: Dialect, run: str, number: str) -> str | list[int]:
-    """The prompt of request ``number`` of a run: the same for the same names and seed, and for no others."""
+    """Return the prompt of request ``number`` of a run: the same for the same names and seed, and for no others."""
     shared = random.Random(f"{load.seed}/{run}/shared")
     own = random.Random(f"{load.seed}/{run}/{number}")
     if dialect.ids is not None:

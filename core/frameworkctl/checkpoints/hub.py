@@ -28,7 +28,7 @@ def locate(
     download_dir: str | None = None,
     token: str | None = None,
 ) -> Path:
-    """The folder with the files of ``source``; downloads what is lacking of a Hub repository.
+    """Return the folder with the files of ``source``; downloads what is lacking of a Hub repository.
 
     Raises:
         ConfigError: nothing of that name, or the Hub refuses or cannot be reached.

@@ -55,7 +55,7 @@ def download_progress(repo: str, cache: str | None) -> Iterator[None]:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of the files in a folder; some may be renamed meanwhile."""
+    """Return bytes of the files in a folder; some may be renamed meanwhile."""
     total = 0
     for file in folder.glob("*"):
         try:

@@ -46,7 +46,7 @@ class FolderCheckpoint:
 
 
 def read_checkpoint(folder: Path) -> FolderCheckpoint:
-    """Raises ConfigError where the folder is no checkpoint, or only an adapter."""
+    """Raise ConfigError if the folder is no checkpoint, or only an adapter."""
     if (folder / "adapter_config.json").is_file():
         _look_at_adapter(folder)
     return FolderCheckpoint(folder)

@@ -30,19 +30,21 @@ TIMEOUT = 600.0  # seconds; a vocabulary of 256k pieces takes about 6
 
 
 def cache_dir() -> Path:
-    """Where what was made once is kept: ``$FRAMEWORKCTL_CACHE``, else ``frameworkctl`` in the user's cache folder."""
+    """Return where what was made once is kept: ``$FRAMEWORKCTL_CACHE``, else ``frameworkctl`` in the user's cache
+    folder.
+    """
     if own := os.environ.get("FRAMEWORKCTL_CACHE"):
         return Path(own).expanduser().absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "frameworkctl"
 
 
 def vocabulary_files(folder: Path) -> list[Path]:
-    """The files of other forms in a checkpoint folder, by name."""
+    """Return the files of other forms in a checkpoint folder, by name."""
     return sorted(f for pattern in VOCABULARIES for f in folder.glob(pattern) if f.is_file())
 
 
 def converted(folder: Path) -> tuple[Path, Mapping[str, Any]]:
-    """The tokenizer.json made of a checkpoint's other files, and its special tokens by name (``bos_token`` ...).
+    """Return the tokenizer.json made of a checkpoint's other files, and its special tokens by name (``bos_token`` ...).
 
     Raises:
         ConfigError: there are no such files, or they cannot be converted.
@@ -92,7 +94,7 @@ def _make(vocabulary: list[Path], settings: list[Path], entry: Path) -> None:
 
 
 def _run_child(source: Path, made: Path) -> str | None:
-    """Why it failed, None if it did not."""
+    """Return why it failed, None if it did not."""
     # -P: the folder that the server was started in may be the checkpoint's, and is no place to import from
     command = [sys.executable, "-P", "-m", "frameworkctl.checkpoints.tokenizer_converter", str(source), str(made)]
     env = {k: v for k, v in os.environ.items() if k not in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")}

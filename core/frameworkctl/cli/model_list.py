@@ -75,7 +75,7 @@ def _file_model(entry: Any, defaults: dict[str, Any], fields: Mapping[str, Field
 
 
 def refuse_unknown(given: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Raises ConfigError for a key of the config file that no option has, with the nearest one."""
+    """Raise ConfigError for a key of the config file that no option has, with the nearest one."""
     for key in given:
         if key not in known:
             raise ConfigError(f"--config: unknown option {key!r}{did_you_mean(key, known)}")

@@ -34,7 +34,7 @@ class Field(msgspec.Struct, frozen=True):
 
 
 def _is(type_: Any, wanted: Any) -> bool:
-    """Whether ``wanted`` is the type, or one of a union's, under any Annotated."""
+    """Return whether ``wanted`` is the type, or one of a union's, under any Annotated."""
     if get_origin(type_) is Annotated:
         return _is(get_args(type_)[0], wanted)
     args = get_args(type_)
@@ -49,7 +49,7 @@ def _has_size(type_: Any) -> bool:
 
 
 def fields_of(struct: type[msgspec.Struct]) -> list[Field]:
-    """The options that a Struct declares."""
+    """Return the options that a Struct declares."""
     hints = get_type_hints(struct, include_extras=True)
     out = []
     for info in msgspec.structs.fields(struct):
@@ -81,7 +81,7 @@ def _json_list(field: Field, word: Any) -> list[Any]:
 
 
 def convert(field: Field, value: Any) -> Any:
-    """A raw value as the option's type. Raises ConfigError naming the flag."""
+    """Return a raw value as the option's type. Raises ConfigError naming the flag."""
     if field.is_size and isinstance(value, str):
         match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmgKMG])", value)
         if match:

@@ -46,7 +46,7 @@ def build(
     about: str = ABOUT,
     parents: Sequence[argparse.ArgumentParser] = (),
 ) -> argparse.ArgumentParser:
-    """A parser whose help is made from the option tree, and from ``parents`` with a command's own options."""
+    """Return a parser whose help is made from the option tree, and from ``parents`` with a command's own options."""
     parser = _Parser(
         prog=prog,
         allow_abbrev=False,
@@ -92,7 +92,7 @@ def parse_known(parser: argparse.ArgumentParser, argv: Sequence[str]) -> dict[st
 def load_options(
     argv: Sequence[str], plugin_specs: Sequence[OptionSpec] = (), environ: Mapping[str, str] = os.environ
 ) -> Options:
-    """All options of ``serve``.
+    """Return all options of ``serve``.
 
     Raises:
         ConfigError: an unknown option (with the nearest name), a bad value, or models that contradict each other.

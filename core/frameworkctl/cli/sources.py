@@ -24,7 +24,7 @@ def with_dashes(argv: Sequence[str]) -> list[str]:
 
 
 def read_file(path: str) -> dict[str, Any]:
-    """A YAML file of options, with dashes or underscores in its keys. Raises ConfigError."""
+    """Return a YAML file of options, with dashes or underscores in its keys. Raises ConfigError."""
     import yaml
 
     if not path.endswith((".yaml", ".yml")):
@@ -47,7 +47,7 @@ def plain_keys(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_environment(fields: Iterable[Field], environ: Mapping[str, str]) -> dict[str, Any]:
-    """``FRAMEWORKCTL_MAX_MODEL_LEN=8k``; lists are comma-separated, or JSON where the option takes that."""
+    """Return ``FRAMEWORKCTL_MAX_MODEL_LEN=8k``; lists are comma-separated, or JSON where the option takes that."""
     out: dict[str, Any] = {}
     for field in fields:
         raw = environ.get(ENV_PREFIX + field.name.upper())
@@ -63,7 +63,7 @@ def from_environment(fields: Iterable[Field], environ: Mapping[str, str]) -> dic
 
 
 def peek(argv: Sequence[str], name: str, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """An option read before the whole command line can be: plugins add options, so they are chosen first.
+    """Return an option that is read before the whole command line: plugins add options, so they are chosen first.
 
     Raises:
         ConfigError: the config file cannot be read, or has something there that is no text or list.

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def pack(message: Any) -> bytes:
-    """A message as one frame."""
+    """Return a message as one frame."""
     body = _encoder.encode(message)
     return _LENGTH.pack(len(body)) + body
 

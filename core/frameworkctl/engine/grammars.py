@@ -63,7 +63,7 @@ class Grammars:
 
     @property
     def masks(self) -> TimedMasks:
-        """The masks of the compiler."""
+        """Return the masks of the compiler."""
         if self._masks is None:
             self._masks = TimedMasks(self.compiler)
         return self._masks

@@ -239,7 +239,7 @@ class EngineLoop:
         return self.scheduler.fail(step, f"the model failed: {type(error).__name__}: {error}")
 
     def _masks(self, step: Step) -> tuple[Masks | None, list[Event]]:
-        """What grammars let come next, computed while the model runs; requests that none can go on with end."""
+        """Return what grammars let come next, computed while the model runs; requests that none can go on with end."""
         sequences = held(step)
         if not sequences:
             return None, []

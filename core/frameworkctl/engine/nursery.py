@@ -30,7 +30,7 @@ ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", "TOKEN
 
 
 def command(fd: int, log_level: str) -> list[str]:
-    """How the server starts the nursery; ``fd`` is its end of a socket pair.
+    """Return how the server starts the nursery; ``fd`` is its end of a socket pair.
 
     It imports from where the server does: from the current folder, which may be a checkpoint's, only if that does.
     """
@@ -65,7 +65,9 @@ def _nothing(signum: int, frame: FrameType | None) -> None:
 
 
 def _handle(control: socket.socket) -> bool:
-    """One request; False when the server has gone. A request is one datagram of 8 bytes with one descriptor."""
+    """Handle one request; return False when the server has gone. A request is one datagram of 8 bytes with one
+    descriptor.
+    """
     data, fds, _, _ = socket.recv_fds(control, 8, 1)
     if not data:
         return False

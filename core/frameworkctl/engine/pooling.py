@@ -19,7 +19,9 @@ NOT_SAMPLED = SamplingParams(max_tokens=1)
 
 
 def sequences(message: Pool, last_id: int, cache: CacheManager, read_whole: frozenset[PoolTask]) -> Iterator[Sequence]:
-    """One per text; their ids come after ``last_id``. ``read_whole`` are tasks whose poolers look at all of a text."""
+    """Yield one per text; their ids come after ``last_id``. ``read_whole`` are tasks whose poolers look at all of a
+    text.
+    """
     root, arrival, groups = prefix.root(message.extras), time.monotonic(), len(cache.groups)
     reads_all = message.params.task in read_whole
     pool, at = message.params, 0

@@ -132,7 +132,7 @@ def _read_whole(host: PluginHost, info: PoolingInfo | None) -> frozenset[PoolTas
 
 
 def make_policy(host: PluginHost, name: str, options: dict[str, Any]) -> Policy:
-    """Raises ConfigError where no plugin has a policy of that name."""
+    """Raise ConfigError if no plugin has a policy of that name."""
 
     def create_policy(name: str, options: dict[str, Any]) -> Policy:
         registered = host.registry.policies.get(name)

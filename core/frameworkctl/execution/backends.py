@@ -58,7 +58,7 @@ class Backends:
         self._said: set[str] = set()
 
     def _choose(self, candidates: list[BackendSpec], later: Later | None) -> Backend:
-        """The one of highest priority that can run on this machine."""
+        """Return the one of highest priority that can run on this machine."""
         for spec in sorted(candidates, key=lambda s: -s.priority):
             if later is not None and spec.ahead is not None and not importlib.import_module(spec.ahead).ready():
                 self.unavailable[spec.name] = NOT_MADE

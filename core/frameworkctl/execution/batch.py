@@ -146,8 +146,8 @@ class PersistentBatch:
     # -- one step
 
     def prepare(self, plan: StepPlan) -> tuple[Batch, NDArray[np.int64]]:
-        """The batch of a step, and the rows that are sampled, in the order of ``plan.scheduled``; one with drafts once
-        more for each, which ``ahead`` counts.
+        """Return the batch of a step, and the rows that are sampled, in the order of ``plan.scheduled``; one with
+        drafts once more for each, which ``ahead`` counts.
         """
         size = self.size
         lens = np.zeros(size, dtype=np.int32)

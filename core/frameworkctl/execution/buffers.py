@@ -24,7 +24,7 @@ class Mirror:
         self.device: Tensor = self._pinned if on_cpu else torch.zeros_like(self._pinned, device=device)
 
     def push(self, rows: int) -> Tensor:
-        """The first ``rows`` rows on the device, up to date."""
+        """Return the first ``rows`` rows on the device, up to date."""
         view = self.device[:rows]
         if self.device is not self._pinned:
             view.copy_(self._pinned[:rows], non_blocking=True)

@@ -80,7 +80,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(name: str, checkpoint: str, backend: Backend) -> torch.dtype:
-    """``auto``: the checkpoint's type, but float32 where the backend computes half precision slowly."""
+    """Return ``auto``: the checkpoint's type, but float32 where the backend computes half precision slowly."""
     if name != "auto":
         return _DTYPES[name]
     dtype = _DTYPES.get(checkpoint, torch.float32)
@@ -95,7 +95,7 @@ def create_model(spec: ModelSpec, config: dict[str, Any], ctx: ModelContext) -> 
 def load_model(
     given: EngineConfig, host: PluginHost, world: World, progress: Progress, later: Later | None = None
 ) -> tuple[Model, Backends, int]:
-    """The model with its weights, and how many numbers those are.
+    """Return the model with its weights, and how many numbers those are.
 
     Raises:
         ConfigError: no such architecture, backend or quantisation, or tensors that are missing or unexpected.
@@ -153,7 +153,9 @@ def load_model(
 def build(
     given: EngineConfig, host: PluginHost, progress: Progress, world: World | None = None, later: Later | None = None
 ) -> Built:
-    """All that an engine computes with, ready for its first step; ``later`` as of ``Backends``. Raises ConfigError."""
+    """Return all that an engine computes with, ready for its first step; ``later`` as of ``Backends``. Raises
+    ConfigError.
+    """
     options = given.options
     model, backends, parameters = load_model(given, host, world or OneRank(), progress, later)
     ctx = model.ctx

@@ -31,7 +31,9 @@ def trim() -> None:
 
 
 def available_memory() -> int:
-    """Bytes that a process can still get: the kernel's estimate, or the control group's limit where that is lower."""
+    """Return bytes that a process can still get: the kernel's estimate, or the control group's limit where that is
+    lower.
+    """
     free = 1 << 62
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):

@@ -50,7 +50,7 @@ def _gpus() -> list[dict[str, Any]]:
 
 
 def _cuda_problem() -> str | None:
-    """Why a torch that was built for GPUs sees none."""
+    """Return why a torch that was built for GPUs sees none."""
     if torch.version.cuda is None or torch.cuda.is_available():
         return None
     cuda: Any = torch.cuda

@@ -27,7 +27,7 @@ class Replays:
         self._replays: dict[tuple[int, ...], Replay | None] = {}
 
     def forward(self, batch: Batch) -> Tensor:
-        """``[T, hidden]``, valid until the next call."""
+        """Return ``[T, hidden]``, valid until the next call."""
         shape = batch.shape
         if self._backend is None or batch.embeds is not None:
             return self._run(batch)

@@ -42,7 +42,7 @@ class RowTable(Generic[V, J]):
         self._key = self._joined = None
 
     def kept(self, key: bytes) -> J | None:
-        """What was kept under ``key``, unless a row has changed since."""
+        """Return what was kept under ``key``, unless a row has changed since."""
         return self._joined if key == self._key else None
 
     def keep(self, key: bytes, joined: J) -> J:

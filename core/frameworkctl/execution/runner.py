@@ -90,8 +90,8 @@ class Runner:
 
     @torch.inference_mode()
     def sample(self, masks: Masks | None = None) -> list[Sampled]:
-        """Tokens for every sequence of the plan that was to be sampled, and scores of prompts that were computed;
-        waits for the device. ``masks`` are those of sampled sequences that are held to a grammar.
+        """Return tokens for every sequence of the plan that was to be sampled, and scores of prompts that were
+        computed; waits for the device. ``masks`` are those of sampled sequences that are held to a grammar.
         """
         plan, rows, logits = self._plan, self._sampled, self._logits
         assert plan is not None, "launch() comes first"

@@ -84,7 +84,7 @@ class GenerateItem(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def n(self) -> int:
-        """Sequences at most."""
+        """Return the largest number of sequences."""
         return self.width or self.params.n
 
 
@@ -115,7 +115,7 @@ class Formatter(ABC):
 
     @abstractmethod
     def final(self, outputs: list[Output], usage: Usage) -> Reply:
-        """The answer to a call without streaming; outputs are whole, ordered by item and index."""
+        """Return the answer to a call without streaming; outputs are whole, ordered by item and index."""
 
 
 class OutputFilter(ABC):
@@ -137,7 +137,9 @@ class OutputFilter(ABC):
 
     @abstractmethod
     def process(self, output: Output) -> Output:
-        """The output to pass on (the same object, changed, will do); set ``finish_reason`` to end the sequence."""
+        """Return the output to pass on (the same object, changed, will do); set ``finish_reason`` to end the
+        sequence.
+        """
 
 
 class SocketClosed(Exception):
@@ -187,18 +189,19 @@ class EngineScope(Protocol):
     async def next_logprobs(
         self, prompts: Sequence[Sequence[int]], count: int, item: GenerateItem, model: ServedModel
     ) -> list[tuple[tuple[int, float], ...]]:
-        """The ``count`` most likely next tokens of each prompt with their raw logprobs, best first: for a Search.
+        """Return the ``count`` most likely next tokens of each prompt with their raw logprobs, best first: for a
+        Search.
 
         Neither filtered nor counted. ``item`` says where its cache and its priority are.
         """
 
     async def pool(self, items: Sequence[PoolItem], model: ServedModel) -> list[PoolOutput]:
-        """All of them, in their order. Many are computed bit by bit, so that others are not kept waiting."""
+        """Return all of them, in their order. Many are computed bit by bit, so that others are not kept waiting."""
 
     def open(self, item: GenerateItem, model: ServedModel) -> Session: ...
 
     def health(self) -> Mapping[str, Any]:
-        """``{"status": "ready" | "loading" | "draining" | "unhealthy", "models": {name: {...}}}``."""
+        """Return ``{"status": "ready" | "loading" | "draining" | "unhealthy", "models": {name: {...}}}``."""
 
 
 class Endpoint:
@@ -210,14 +213,14 @@ class Endpoint:
     tasks: ClassVar[frozenset[str]] = frozenset()  # the model must offer one of these
 
     def default_model(self, models: Sequence[ServedModel]) -> ServedModel | None:
-        """Which of the ``models`` served, in the order of the command line, answers a request that names none.
+        """Return which of the ``models`` served, in the order of the command line, answers a request that names none.
 
         None: the first that offers one of ``tasks``.
         """
         return None
 
     def parse(self, call: Call) -> Any:
-        """The body as the route's Struct (lax: ``"5"`` is 5). Runs on the event loop (a large body: in a worker
+        """Return the body as the route's Struct (lax: ``"5"`` is 5). Runs on the event loop (a large body: in a worker
         thread); raises RequestError.
         """
         return decode_body(call)
@@ -234,7 +237,9 @@ class Endpoint:
         return 0
 
     def waits(self, request: Any) -> bool:
-        """Whether ``render`` waits for a process, so that it must not keep other requests from being rendered."""
+        """Return whether ``render`` waits for a process, so that it must not keep other requests from being
+        rendered.
+        """
         return False
 
     def render(self, request: Any, model: ServedModel) -> Work:
@@ -242,7 +247,7 @@ class Endpoint:
         raise NotImplementedError(f"endpoint {self.family!r} has no render()")
 
     def format(self, request: Any, work: Work, model: ServedModel, call: Call) -> Formatter | PoolFormatter:
-        """A fresh formatter for this call: a PoolFormatter where the work is to ``pool``."""
+        """Return a fresh formatter for this call: a PoolFormatter where the work is to ``pool``."""
         raise NotImplementedError(f"endpoint {self.family!r} has no format()")
 
     async def handle(self, call: Call, engine: EngineScope) -> Reply:
@@ -255,7 +260,7 @@ class Endpoint:
 
 
 def decode_body(call: Call) -> Any:
-    """The call's body as its route's Struct; None for a route without one.
+    """Return the call's body as its route's Struct; None for a route without one.
 
     Raises:
         RequestError: not JSON, not of the Struct's shape (``param`` is the path of the field), nested too deeply, or

@@ -57,7 +57,7 @@ class CacheLayer:
     state_bytes: int = 0
 
     def token_bytes(self, dtype: torch.dtype) -> int:
-        """Bytes per token; 0 for recurrent state."""
+        """Return bytes per token; 0 for recurrent state."""
         vectors = {"state": 0, "latent": 1}.get(self.kind, 2)
         return vectors * self.heads * self.head_dim * dtype.itemsize
 
@@ -195,8 +195,8 @@ class Pooler:
         self.info = info
 
     def update(self, rows: PoolRows) -> Tensor | list[Tensor]:
-        """The pooled states of the ``last`` ones, in order: ``[ended, hidden]``; of token tasks ``[rows, hidden]``
-        each.
+        """Return the pooled states of the ``last`` ones, in order: ``[ended, hidden]``; of token tasks ``[rows,
+        hidden]`` each.
         """
         raise NotImplementedError
 
@@ -230,7 +230,7 @@ class Model(nn.Module):
         return None
 
     def cache_layers(self) -> list[CacheLayer]:
-        """What each caching layer keeps, in the order of ``caching_modules``."""
+        """Return what each caching layer keeps, in the order of ``caching_modules``."""
         return [m.cache_layer for m in self.caching_modules()]
 
     def caching_modules(self) -> list[Any]:
@@ -242,15 +242,18 @@ class Model(nn.Module):
         raise NotImplementedError
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """``[L, hidden]`` -> ``[L, vocab_size]`` float32."""
+        """Return ``[L, hidden]`` -> ``[L, vocab_size]`` float32."""
         raise NotImplementedError
 
     def embed(self, pooled: Tensor) -> Tensor:
-        """``[n, hidden]`` pooled states -> ``[n, size]`` embeddings, neither cut nor normalised yet; both float32."""
+        """Return ``[n, hidden]`` pooled states -> ``[n, size]`` embeddings, neither cut nor normalised yet; both
+        float32.
+        """
         return pooled
 
     def classify(self, pooled: Tensor) -> Tensor:
-        """``[n, hidden]`` pooled states (of texts, or of tokens) -> ``[n, labels]``, without activation; both float32.
+        """Return ``[n, hidden]`` pooled states (of texts, or of tokens) -> ``[n, labels]``, without activation; both
+        float32.
 
         A head that is built only where ``ctx.pooling`` has labels: keep its weights in float32.
         """

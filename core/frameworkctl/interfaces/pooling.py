@@ -64,7 +64,7 @@ class PoolingInfo(msgspec.Struct, frozen=True, kw_only=True):
     options: Mapping[str, object] = {}  # of ``--pooler-config``, for poolers of plugins
 
     def activates(self, task: PoolTask) -> bool:
-        """What ``PoolParams.activate`` is where the request does not say."""
+        """Return what ``PoolParams.activate`` is where the request does not say."""
         return self.normalize if task in EMBED_TASKS else self.activate
 
 
@@ -81,7 +81,7 @@ class PoolParams(msgspec.Struct, frozen=True, array_like=True):
     second: int = 0
 
     def at(self, second: int) -> PoolParams:
-        """The same for another pair."""
+        """Return the same for another pair."""
         return self if second == self.second else PoolParams(self.task, self.activate, self.dimensions, second)
 
 
@@ -111,7 +111,7 @@ class PoolFormatter(ABC):
 
     @abstractmethod
     def pooled(self, outputs: list[PoolOutput], usage: Usage) -> Reply:
-        """The answer; outputs are in the order of ``Work.pool``."""
+        """Return the answer; outputs are in the order of ``Work.pool``."""
 
 
 class PoolerSpec(msgspec.Struct, frozen=True, kw_only=True):

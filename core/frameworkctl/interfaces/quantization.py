@@ -15,7 +15,7 @@ FP8 = "fp8"  # block-scaled weights as DeepSeek publishes them: core makes plain
 
 
 def quantization_of(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What config.json says of quantisation, at its top or of its text model; None for plain weights."""
+    """Return what config.json says of quantisation, at its top or of its text model; None for plain weights."""
     text = config.get("text_config")
     for place in (config, text if isinstance(text, Mapping) else {}):
         for key in ("quantization_config", "compression_config"):
@@ -25,7 +25,7 @@ def quantization_of(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def block_to_expand(config: Mapping[str, Any], spec: ModelSpec) -> Block | None:
-    """The block size of FP8 weights that have to be made plain before the model sees them, else None.
+    """Return the block size of FP8 weights that have to be made plain before the model sees them, else None.
 
     Raises:
         ConfigError: a quantisation that neither core nor the model knows.

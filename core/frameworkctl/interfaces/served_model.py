@@ -29,7 +29,7 @@ class Tokenizer(Protocol):
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """The checkpoint's tokenizer_config.json."""
+        """Return the checkpoint's tokenizer_config.json."""
 
 
 class ServedModel(Protocol):
@@ -52,7 +52,7 @@ class ServedModel(Protocol):
     def tokenizer(self) -> Tokenizer: ...
     @property
     def chat_template(self) -> str | None:
-        """The Jinja text that messages are rendered with."""
+        """Return the Jinja text that messages are rendered with."""
 
     def encode_prompt(
         self,
@@ -113,10 +113,11 @@ class ServedModel(Protocol):
         """
 
     def cut_texts(self, texts: Sequence[str], tokens: int) -> list[str]:
-        """Each text up to the end of its first ``tokens`` tokens: cut between characters, not decoded."""
+        """Return each text up to the end of its first ``tokens`` tokens: cut between characters, not decoded."""
 
     def embeds_prompt(self, data: str, *, param: str) -> Prompt:
-        """A prompt of embeddings: base64 of a safetensors, .npy or torch file with a float matrix [tokens, hidden].
+        """Return a prompt of embeddings: base64 of a safetensors, .npy or torch file with a float matrix [tokens,
+        hidden].
 
         Waits for the engine, which reads it (see ``Endpoint.waits``). Raises RequestError naming ``param`` where the
         operator does not allow it (``--enable-prompt-embeds``) and where the file is no such matrix.

@@ -23,7 +23,7 @@ KINDS = {
 
 
 def activation_kind(name: str) -> str:
-    """The operation's name of a config's ``hidden_act``.
+    """Return the operation's name of a config's ``hidden_act``.
 
     Raises:
         ValueError: an activation that has no implementation.

@@ -53,12 +53,12 @@ class VocabEmbedding(nn.Module):
         return self.head.ops.lookup(self.head.packed, ids)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """``[T]`` int64 -> ``[T, hidden]``."""
+        """Return ``[T]`` int64 -> ``[T, hidden]``."""
         rows = self._rows(ids)
         return rows if self.scale is None else rows * self.scale
 
     def of(self, batch: Batch) -> Tensor:
-        """``[T, hidden]`` of a step: of its tokens, or what the prompt has in their place."""
+        """Return ``[T, hidden]`` of a step: of its tokens, or what the prompt has in their place."""
         rows: Tensor = self(batch.input_ids)
         if batch.embeds is None or batch.embeds_mask is None:
             return rows
@@ -119,13 +119,13 @@ class Head(nn.Module):
         self.packed = self.ops.pack(own, "plain" if self.ctx.weight_format == "plain" else "int8", lookup=self.tied)
 
     def classify(self, pooled: Tensor) -> Tensor:
-        """``[n, hidden]`` -> ``[n, labels]``, both float32; for ``Model.classify``."""
+        """Return ``[n, hidden]`` -> ``[n, labels]``, both float32; for ``Model.classify``."""
         assert self.score is not None, "this model was built to generate"
         out: Tensor = self.score(pooled)
         return out
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """``[L, hidden]`` -> ``[L, vocab_size]`` float32."""
+        """Return ``[L, hidden]`` -> ``[L, vocab_size]`` float32."""
         assert self.packed is not None, "weights are loaded first"
         own = torch.empty(hidden.shape[0], self.size, dtype=torch.float32, device=hidden.device)
         self.ops.linear(hidden, self.packed, self.bias, own)

@@ -84,7 +84,7 @@ class Linear(DirectModule):
             self.bias, self._bias = self._bias, None
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x [T, in]`` -> ``[T, out]``."""
+        """Return ``x [T, in]`` -> ``[T, out]``."""
         assert self.packed is not None, "weights are loaded first"
         return self.ops.linear(x, self.packed, self.bias)
 

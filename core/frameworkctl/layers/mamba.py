@@ -59,7 +59,9 @@ class MambaMixer(nn.Module):
         self.group = -1
 
     def _take(self, ctx: ModelContext, name: str, columns: int | None = None) -> Tensor:
-        """A float32 weight with a row per channel of this rank; of ``A_log`` what the scan multiplies by, -exp."""
+        """Return a float32 weight with a row per channel of this rank; of ``A_log`` what the scan multiplies by,
+        -exp.
+        """
         weight = torch.empty((self.inner, *([columns] if columns else [])), device=ctx.device)
 
         def take(tensor: Tensor) -> None:
@@ -79,7 +81,7 @@ class MambaMixer(nn.Module):
         self.scan_state = values[:, end : self.cache_layer.state_bytes // 4].view(-1, *self.scan_shape)
 
     def forward(self, x: Tensor, batch: Batch) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
+        """Return ``[T, hidden]`` -> ``[T, hidden]``."""
         assert self.conv_state is not None, "the layer is bound first"
         assert self.scan_state is not None
         u, z = self.projection(x).chunk(2, dim=-1)

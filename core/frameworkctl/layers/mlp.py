@@ -39,7 +39,7 @@ class GatedMLP(DirectModule):
         self.down = RowLinear(ctx, down, inner, hidden, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[T, hidden]`` -> ``[T, hidden]``."""
+        """Return ``[T, hidden]`` -> ``[T, hidden]``."""
         gated = self.activation(self.gate_up(x))
         out: Tensor = self.down(gated if self.norm is None else self.norm(gated))
         return out

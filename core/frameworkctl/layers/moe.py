@@ -15,7 +15,7 @@ from .activation import activation_kind
 
 
 def top_k_softmax(logits: Tensor, k: int, *, renormalise: bool) -> tuple[Tensor, Tensor]:
-    """The k likeliest experts of each token: weights ``[T, k]`` float32 and ids ``[T, k]`` int64.
+    """Return the k likeliest experts of each token: weights ``[T, k]`` float32 and ids ``[T, k]`` int64.
 
     ``logits [T, E]``; softmax over all experts in float32; ``renormalise`` makes the k sum to one, which is a softmax
     over the k alone (Shazeer et al. 2017).
@@ -112,6 +112,6 @@ class Experts(nn.Module):
             self._gate_up = self._down = self._biases = None
 
     def forward(self, x: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
-        """``x [T, hidden]``, ``weights [T, k]`` float32, ``ids [T, k]`` int64 -> ``[T, hidden]``."""
+        """Return ``x [T, hidden]``, ``weights [T, k]`` float32, ``ids [T, k]`` int64 -> ``[T, hidden]``."""
         assert self.packed is not None, "weights are loaded first"
         return self.ctx.world.all_reduce(self.ops.experts(x, weights, ids, self.packed, self.kind))

@@ -41,7 +41,7 @@ class RMSNorm(DirectModule):
         return self.ops.rms_norm(x, self.weight, self.eps, late_cast=self.late_cast)
 
     def add(self, x: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
-        """``(norm(x + residual), x + residual)``, ``(norm(x), x)`` for None; ``residual`` may be overwritten."""
+        """Return ``(norm(x + residual), x + residual)``, ``(norm(x), x)`` for None; ``residual`` may be overwritten."""
         if residual is None:
             return self(x), x
         return self.ops.add_rms_norm(x, residual, self.weight, self.eps, late_cast=self.late_cast)
@@ -92,7 +92,7 @@ class LayerNorm(DirectModule):
         return self.ops.layer_norm(x, self.weight, self.bias, self.eps)
 
     def add(self, x: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
-        """``(norm(x + residual), x + residual)``, ``(norm(x), x)`` for None; ``residual`` may be overwritten."""
+        """Return ``(norm(x + residual), x + residual)``, ``(norm(x), x)`` for None; ``residual`` may be overwritten."""
         if residual is None:
             return self(x), x
         return self.ops.add_layer_norm(x, residual, self.weight, self.bias, self.eps)

@@ -67,7 +67,7 @@ class Score(nn.Module):
         return rows[1:] - rows[:1] if self.difference else rows
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """``[n, hidden]`` float32 -> ``[n, labels]`` float32."""
+        """Return ``[n, hidden]`` float32 -> ``[n, labels]`` float32."""
         if self.embedding is not None and self.weight is None:
             self.weight = self._of_tokens(self.embedding.weight)
         if self.weight is None:

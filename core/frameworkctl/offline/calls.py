@@ -28,7 +28,7 @@ class Calls:
         self._routes: dict[str, tuple[Endpoint, Route]] = {}
 
     async def __call__(self, path: str, body: Mapping[str, Any]) -> tuple[Work, list[Output], Usage]:
-        """What ``POST path`` makes of a body, as it may be shown, and all that comes of it.
+        """Return what ``POST path`` makes of a body, as it may be shown, and all that comes of it.
 
         Raises:
             RequestError: what a client would be answered.
@@ -40,7 +40,8 @@ class Calls:
             return await scope.pipeline.shown(work, model), outputs, scope.usage
 
     async def pooled(self, path: str, body: Mapping[str, Any]) -> tuple[Work, dict[str, Any], int | None]:
-        """The same of a pooling endpoint: the work, a client's answer, and the numbers in a row (None: it has one).
+        """Return the same of a pooling endpoint: the work, a client's answer, and the numbers in a row (None: it has
+        one).
 
         Raises:
             RequestError, ConfigError: as of a call.

@@ -14,7 +14,7 @@ class InvalidOption(ConfigError, ValueError):
 
 
 def as_value_error(error: RequestError) -> RequestError:
-    """The same error as a ValueError where the caller can mend it; the engine's own failures as they are."""
+    """Return the same error as a ValueError where the caller can mend it; the engine's own failures as they are."""
     if error.status >= 500 or isinstance(error, ValueError):
         return error
     return InvalidRequest(error.message, param=error.param, code=error.code, status=error.status, type=error.type)

@@ -129,7 +129,7 @@ class LLM:
         return self._guarded(lambda: self._chat(conversations(messages), sampling_params, use_tqdm, shared))
 
     def get_default_sampling_params(self) -> SamplingParams:
-        """What is used where no parameters are given: the defaults of the model's generation_config.json."""
+        """Return what is used where no parameters are given: the defaults of the model's generation_config.json."""
         given = self._model.defaults
         names = set(SamplingParams.__struct_fields__) & set(given.__struct_fields__)
         values = {name: getattr(given, name) for name in names}
@@ -143,7 +143,7 @@ class LLM:
         return self._model.info.vocab_size
 
     def get_tokenizer(self) -> Any:
-        """The checkpoint's tokenizer as transformers loads it."""
+        """Return the checkpoint's tokenizer as transformers loads it."""
         if self._tokenizer is None:
             from . import tokenizer
 
@@ -155,7 +155,7 @@ class LLM:
     def embed(
         self, prompts: Any, *, use_tqdm: bool = True, pooling_params: Pools = None
     ) -> list[EmbeddingRequestOutput]:
-        """Texts as vectors, in their order. ``pooling_params``: for all, or a list with one for each.
+        """Return texts as vectors, in their order. ``pooling_params``: for all, or a list with one for each.
 
         ``prompts``: a text, token ids, a dict (``{"prompt": ...}``, ``{"prompt_token_ids": ...}``, each maybe with a
         ``cache_salt``), or a list of these.
@@ -174,7 +174,7 @@ class LLM:
     def classify(
         self, prompts: Any, *, use_tqdm: bool = True, pooling_params: Pools = None
     ) -> list[ClassificationRequestOutput]:
-        """How likely each of the model's labels is for a text. Arguments and errors as of ``embed``."""
+        """Return how likely each of the model's labels is for a text. Arguments and errors as of ``embed``."""
         return self._guarded(
             lambda: [
                 ClassificationRequestOutput(self._id(), ClassificationOutput(p.entry["probs"]), p.token_ids)
@@ -185,7 +185,7 @@ class LLM:
     def score(
         self, text_1: Any, text_2: Any, /, *, use_tqdm: bool = True, pooling_params: PoolingParams | None = None
     ) -> list[ScoringRequestOutput]:
-        """How well texts go together: one with one, one with each of many, or as many with as many.
+        """Return how well texts go together: one with one, one with each of many, or as many with as many.
 
         By a classifier with one label, by the cosine of embeddings, or by MaxSim, whichever the model is for.
 
@@ -202,7 +202,8 @@ class LLM:
     def encode(
         self, prompts: Any, pooling_params: Pools = None, *, use_tqdm: bool = True, pooling_task: str | None = None
     ) -> list[PoolingRequestOutput]:
-        """What a task gives, as arrays: ``embed``, ``classify``, or either for each token (``token_embed``, ...).
+        """Return what a task gives, as arrays: ``embed``, ``classify``, or either for each token (``token_embed``,
+        ...).
 
         Without a task it is the model's own. Arguments and errors as of ``embed``.
         """

@@ -58,7 +58,7 @@ def _bundled(host: PluginHost) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """``torch.float32`` is as good as its name, and a path as its text."""
+    """Return ``torch.float32`` as its name, and a path as its text."""
     if type(value).__module__ == "torch" and type(value).__name__ == "dtype":
         return str(value).removeprefix("torch.")
     return os.fspath(value) if isinstance(value, os.PathLike) else value

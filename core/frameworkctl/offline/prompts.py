@@ -13,7 +13,7 @@ _BESIDE = {"cache_salt"}  # what a dict may say besides the prompt
 
 
 def prompt_list(prompts: Any) -> list[Any]:
-    """One prompt (text, token ids, dict) or a list of them, as a list."""
+    """Return one prompt (text, token ids, dict) or a list of them, as a list."""
     if isinstance(prompts, (str, Mapping)):
         return [prompts]
     items = list(prompts)
@@ -49,7 +49,7 @@ def _dict_fields(prompt: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _packed(embeds: Any) -> str:
-    """A tensor or array ``[tokens, hidden]`` as base64 of a safetensors file."""
+    """Return a tensor or array ``[tokens, hidden]`` as base64 of a safetensors file."""
     from safetensors.numpy import save
 
     array = embeds.detach().float().cpu().numpy() if hasattr(embeds, "detach") else embeds
@@ -57,7 +57,7 @@ def _packed(embeds: Any) -> str:
 
 
 def conversations(messages: Sequence[Any]) -> list[list[Any]]:
-    """One conversation (a list of messages) or a list of them, as a list."""
+    """Return one conversation (a list of messages) or a list of them, as a list."""
     items = list(messages)
     if items and isinstance(items[0], Mapping):
         return [items]

@@ -35,8 +35,8 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 def choose(host: PluginHost, checkpoint: Checkpoint, impl: str = AUTO) -> Choice:
-    """``impl`` as ``--model-impl``: ``auto`` takes native code where it runs the checkpoint, else the first fallback
-    that does; ``native`` no fallback; anything else is a fallback's name.
+    """Return ``impl`` as ``--model-impl``: ``auto`` takes native code where it runs the checkpoint, else the first
+    fallback that does; ``native`` no fallback; anything else is a fallback's name.
 
     Raises:
         ConfigError: nothing runs it, with the reason of each that was asked.
@@ -63,7 +63,7 @@ def choose(host: PluginHost, checkpoint: Checkpoint, impl: str = AUTO) -> Choice
 
 
 def _candidates(host: PluginHost, checkpoint: Checkpoint, impl: str) -> Iterator[str]:
-    """Names of registered specs in the order in which they are asked; their plugins are loaded on the way."""
+    """Yield names of registered specs in the order in which they are asked; their plugins are loaded on the way."""
     fallbacks = fallback_names(host)
     if impl not in (AUTO, NATIVE):
         if FALLBACK + impl not in fallbacks:
@@ -91,7 +91,7 @@ def _has(host: PluginHost, name: str) -> bool:
 
 
 def _as_seen(checkpoint: Checkpoint, spec: ModelSpec) -> Checkpoint:
-    """What ``describe`` reads: where the class is run by another of the same model, that one's name."""
+    """Return what ``describe`` reads: where the class is run by another of the same model, that one's name."""
     for name in checkpoint.config.get("architectures") or () if spec.fallback is None else ():
         if name in spec.architectures:
             return checkpoint
@@ -102,7 +102,7 @@ def _as_seen(checkpoint: Checkpoint, spec: ModelSpec) -> Checkpoint:
 
 
 def fallback_names(host: PluginHost) -> list[str]:
-    """Names under which fallbacks are or would be registered; those of strangers before ours."""
+    """Return names under which fallbacks are or would be registered; those of strangers before ours."""
     ours = {n for r in host.records if r.builtin for n in r.names}
     known = {*host.names(MODELS), *host.registry.models}
     return sorted((n for n in known if n.startswith(FALLBACK)), key=lambda n: (n in ours, n))

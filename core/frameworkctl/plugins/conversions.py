@@ -34,7 +34,7 @@ def kind_of(architecture: str) -> Kind:
 
 
 def bases_of(architecture: str) -> Iterator[str]:
-    """Names of classes that compute the same up to the head, the one to prefer first."""
+    """Yield names of classes that compute the same up to the head, the one to prefer first."""
     for suffix, kind in SUFFIXES:
         if architecture.endswith(suffix):
             if kind != "generate":

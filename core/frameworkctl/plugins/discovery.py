@@ -43,12 +43,12 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 def normalize(name: str) -> str:
-    """A distribution's name as packaging compares it (PEP 503)."""
+    """Return a distribution's name as packaging compares it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def discover() -> list[Candidate]:
-    """Everything installed that names a group of ours; built-ins first, then by distribution name."""
+    """Return everything installed that names a group of ours; built-ins first, then by distribution name."""
     candidates = []
     seen: set[str] = set()
     found_dists: Any = importlib_metadata.distributions()
@@ -78,7 +78,7 @@ def _of_distribution(name: str, dist: importlib_metadata.Distribution) -> list[C
 
 
 def _header(dist: importlib_metadata.Distribution, name: str) -> str:
-    """The whole metadata of a hundred installed packages take a third of a second to parse."""
+    """Return the whole metadata of a hundred installed packages take a third of a second to parse."""
     text = dist.read_text("METADATA") or dist.read_text("PKG-INFO") or ""
     found = re.search(rf"^{name}:[ \t]*(\S+)", text, re.MULTILINE)
     return found[1] if found else str(dist.metadata[name])
@@ -138,7 +138,7 @@ def _extra_installed(dist: importlib_metadata.Distribution, extra: str) -> bool:
 
 
 def _version_problem(dist: importlib_metadata.Distribution) -> str | None:
-    """A plugin's own ``Requires-Dist: frameworkctl`` range, checked before its code runs."""
+    """Return a plugin's own ``Requires-Dist: frameworkctl`` range, checked before its code runs."""
     for requirement in _requirements(dist):
         if normalize(requirement.name) != DISTRIBUTION:
             continue

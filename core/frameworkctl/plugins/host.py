@@ -48,7 +48,7 @@ class PluginHost:
 
     @classmethod
     def from_selection(cls, selection: Selection) -> PluginHost:
-        """A host that knows the selection; nothing is imported yet."""
+        """Return a host that knows the selection; nothing is imported yet."""
         host = cls()
         named = set(selection.named)
         for candidate in selection.on:
@@ -63,7 +63,7 @@ class PluginHost:
 
     @classmethod
     def from_loaded(cls, plugins: Sequence[LoadedPlugin]) -> PluginHost:
-        """The same plugins again in another process.
+        """Return the same plugins again in another process.
 
         Raises:
             ConfigError: one cannot be loaded, or is not the one that the server loaded.
@@ -99,17 +99,18 @@ class PluginHost:
         self._load_all(r for r in self.records if r.group == group and name in r.names)
 
     def names(self, group: str) -> list[str]:
-        """All names of a group that are on, loaded or not."""
+        """Return all names of a group that are on, loaded or not."""
         on = (r for r in self.records if r.group == group and r.state in ("available", "loaded"))
         return sorted({name for record in on for name in record.names})
 
     def loaded(self) -> list[LoadedPlugin]:
-        """What an engine has to import, in the order of loading."""
+        """Return what an engine has to import, in the order of loading."""
         by_id = {r.id: r for r in self.records}
         return [by_id[id_].loaded() for id_ in self._objects]
 
     def with_default(self, hook: str, default: Callable[..., Any]) -> Callable[..., Any]:
-        """A caller of a first-result hook that ends in ``default``, a function of (some of) the hook's arguments.
+        """Return a caller of a first-result hook that ends in ``default``, a function of (some of) the hook's
+        arguments.
 
         Where no plugin implements the hook, that is ``default`` itself; else ``default`` is the last in the chain, so
         that wrappers see what it returns.
@@ -123,7 +124,7 @@ class PluginHost:
         return caller
 
     def blame(self, error: BaseException) -> PluginRecord | None:
-        """The plugin in whose code an exception was raised, by the innermost frame that belongs to one."""
+        """Return the plugin in whose code an exception was raised, by the innermost frame that belongs to one."""
         owners = [(self._module_names(r), r) for r in self.records if r.state == "loaded"]
         blamed = None
         trace = error.__traceback__
@@ -137,7 +138,7 @@ class PluginHost:
         return blamed
 
     def _module_names(self, record: PluginRecord) -> set[str]:
-        """The plugin's own module, and for a stranger's package all that is beside it."""
+        """Return the plugin's own module, and for a stranger's package all that is beside it."""
         obj = self._objects[record.id]
         module = obj.__name__ if isinstance(obj, ModuleType) else type(obj).__module__
         if record.builtin or record.distribution is None:
@@ -216,7 +217,7 @@ def _record(candidate: Candidate, *, named: bool, on: bool) -> PluginRecord:
 
 
 def _installed(distribution: str | None) -> str | None:
-    """The version that is installed now."""
+    """Return the version that is installed now."""
     try:
         return None if distribution is None else importlib_metadata.version(distribution)
     except importlib_metadata.PackageNotFoundError:

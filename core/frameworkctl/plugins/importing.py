@@ -16,7 +16,7 @@ from frameworkctl.errors import ConfigError
 
 
 def import_object(value: str) -> Any:
-    """``package.module``, ``package.module:object`` or ``/path/file.py`` as an object. Raises what the import
+    """Return ``package.module``, ``package.module:object`` or ``/path/file.py`` as an object. Raises what the import
     raises.
     """
     if value.endswith(".py"):
@@ -27,7 +27,7 @@ def import_object(value: str) -> Any:
 
 
 def load_class(path: str) -> Any:
-    """The class that a spec's ``implementation`` names.
+    """Return the class that a spec's ``implementation`` names.
 
     Raises:
         ConfigError: there is no such module or class.
@@ -41,7 +41,9 @@ def load_class(path: str) -> Any:
 
 
 def _import_file(path: Path) -> ModuleType:
-    """A file under a module name made of its path, so that ``__name__ + ':Class'`` finds its classes in any process."""
+    """Return a file under a module name made of its path, so that ``__name__ + ':Class'`` finds its classes in any
+    process.
+    """
     name = f"frameworkctl_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
@@ -59,7 +61,7 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def source_of(obj: Any, *, single_file: bool) -> tuple[str | None, str | None]:
-    """The file an object was defined in, and its sha256 where the plugin is that one file."""
+    """Return the file an object was defined in, and its sha256 where the plugin is that one file."""
     module = obj if isinstance(obj, ModuleType) else inspect.getmodule(obj if inspect.isclass(obj) else type(obj))
     file = getattr(module, "__file__", None)
     if file is None or not single_file:

@@ -17,7 +17,7 @@ _SPEC = f"{PROJECT}_spec"
 
 
 def hook_names(obj: Any) -> list[str]:
-    """Names of the functions marked with ``hookimpl``."""
+    """Return names of the functions marked with ``hookimpl``."""
     return sorted(n for n in dir(obj) if getattr(_member(obj, n), _MARK, None) is not None)
 
 
@@ -29,7 +29,7 @@ def _member(obj: Any, name: str) -> Any:
 
 
 def spec_names(specs: ModuleType) -> dict[str, inspect.Signature]:
-    """Every hook there is, with its signature."""
+    """Return every hook with its signature."""
     return {n: inspect.signature(f) for n, f in vars(specs).items() if getattr(f, _SPEC, None) is not None}
 
 

@@ -43,12 +43,12 @@ class PluginRecord(msgspec.Struct):
 
     @property
     def id(self) -> str:
-        """The name pluggy knows it by."""
+        """Return the name pluggy knows it by."""
         return f"{self.group}:{self.distribution or ''}:{self.value}"
 
     @property
     def origin(self) -> str:
-        """``distribution version (module)``, for messages."""
+        """Return ``distribution version (module)``, for messages."""
         where = f"{self.distribution} {self.version}" if self.distribution else "file or module"
         return f"{where} ({self.value})"
 

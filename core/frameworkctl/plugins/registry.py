@@ -63,7 +63,7 @@ class Shelf(dict[str, Registered[SpecT]]):
         self.check = check
 
     def registrar(self, plugin: PluginRecord) -> Callable[..., None]:
-        """What the plugin's ``register_*`` hook is called with."""
+        """Return what the plugin's ``register_*`` hook is called with."""
 
         def register(spec: SpecT, *, override: bool = False) -> None:
             self._accept(spec, plugin, override)

@@ -14,7 +14,7 @@ def as_json(records: Sequence[PluginRecord]) -> str:
 
 
 def as_table(records: Sequence[PluginRecord]) -> str:
-    """A block of lines per plugin: state and origin first, then what it registered and what failed."""
+    """Return a block of lines per plugin: state and origin first, then what it registered and what failed."""
     lines = []
     for r in records:
         name = ", ".join(r.names) if r.names else r.value

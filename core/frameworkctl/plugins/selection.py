@@ -30,7 +30,7 @@ class Selection(msgspec.Struct):
 
 
 def split(values: Iterable[str] | str | None) -> list[str]:
-    """``["a,b", "no:c"]`` as ``["a", "b", "no:c"]``."""
+    """Return ``["a,b", "no:c"]`` as ``["a", "b", "no:c"]``."""
     if values is None:
         return []
     items = [values] if isinstance(values, str) else list(values)
@@ -38,7 +38,7 @@ def split(values: Iterable[str] | str | None) -> list[str]:
 
 
 def is_essential(candidate: Candidate) -> bool:
-    """What no selection takes away: health and version routes, commands, the default policy, native models,
+    """Return what no selection takes away: health and version routes, commands, the default policy, native models,
     backends.
     """
     return _is_among(candidate, ESSENTIAL)

@@ -15,7 +15,7 @@ METHODS = ("from_2_way_softmax", "no_post_processing")
 
 
 def labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the classes in order; ``LABEL_0`` and so on where there are none."""
+    """Return names of the classes in order; ``LABEL_0`` and so on where there are none."""
     names = config.get("id2label")
     given = {int(k): str(v) for k, v in names.items()} if isinstance(names, Mapping) else {}
     count = config.get("num_labels")
@@ -51,7 +51,7 @@ def activation_of(config: Mapping[str, Any], count: int) -> Activation:
 def tokens_as_classes(
     config: Mapping[str, Any], token_id: Callable[[str], int | None]
 ) -> tuple[tuple[int, ...], str, tuple[str, ...]]:
-    """``classifier_from_token``: ids of those tokens, what is made of their rows, and the labels; empty without.
+    """Return ``classifier_from_token``: ids of those tokens, what is made of their rows, and the labels; empty without.
 
     Raises:
         ConfigError: tokens that the tokenizer does not have, or an unknown method.

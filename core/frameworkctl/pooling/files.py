@@ -45,7 +45,7 @@ class SentenceFiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_files(checkpoint: Checkpoint) -> SentenceFiles:
-    """Raises ConfigError where one is not what it should be."""
+    """Raise ConfigError if one is not what it should be."""
     modules = _modules(Path(checkpoint.root) / "modules.json")
     pooling = [m for m in modules if m[0] == "Pooling"]
     dense = tuple(path for kind, path, _ in modules if kind == "Dense")

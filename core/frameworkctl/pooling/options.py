@@ -37,7 +37,7 @@ class PoolerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def pooler_config(given: Mapping[str, Any]) -> PoolerConfig:
-    """Raises ConfigError naming the key that is wrong, with the nearest known one."""
+    """Raise ConfigError naming the key that is wrong, with the nearest known one."""
     known = PoolerConfig.__struct_fields__
     for key in given:
         if key not in known:

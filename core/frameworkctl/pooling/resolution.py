@@ -30,7 +30,7 @@ def resolve(
     token_id: Callable[[str], int | None] = lambda token: None,
     poolers: Mapping[str, PoolerSpec] | None = None,
 ) -> ModelInfo:
-    """What is served: ``info`` of a class as a generator, or with all of its ``pooling`` filled in.
+    """Return what is served: ``info`` of a class as a generator, or with all of its ``pooling`` filled in.
 
     ``given`` is ``--pooler-config``; ``poolers`` are those that are registered (None: not looked at).
 
@@ -66,7 +66,7 @@ def _pools(info: ModelInfo, files: SentenceFiles, runner: Runner, convert: Conve
 def _of_class(
     info: ModelInfo, architecture: str, kind: str | None, convert: Convert
 ) -> tuple[PoolingInfo, frozenset[PoolTask]]:
-    """How the class pools by itself, or converted."""
+    """Return how the class pools by itself, or converted."""
     if info.pooling is not None:
         tasks = frozenset(t for t in TASKS if t in info.tasks)
         if convert in ("embed", "classify") and convert not in tasks:
@@ -84,7 +84,7 @@ def _of_class(
 
 
 def _first(tasks: frozenset[PoolTask]) -> PoolTask:
-    """What is asked for most of those that there are."""
+    """Return what is asked for most of those that there are."""
     order: Sequence[PoolTask] = ("embed", "classify", "token_embed", "token_classify")
     return next(t for t in order if t in tasks)
 
@@ -169,7 +169,7 @@ def _serves_tokens(name: str, poolers: Mapping[str, PoolerSpec] | None) -> bool:
 
 
 def _named(name: str | None, poolers: Mapping[str, PoolerSpec] | None) -> str | None:
-    """A pooler by its name in any case of letters."""
+    """Return a pooler by its name in any case of letters."""
     if name is None:
         return None
     if poolers is None:

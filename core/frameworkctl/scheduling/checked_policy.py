@@ -54,7 +54,7 @@ class PolicyGuard:
         return self._replace("victim", index, len(running) - 1)
 
     def finished(self, request: RequestView) -> None:
-        """As ``Policy.finished``."""
+        """Do as ``Policy.finished``."""
         answer = self._ask("finished", request)
         if isinstance(answer, Exception):
             self._replace("finished", answer, None)

@@ -180,19 +180,21 @@ class Scheduler:
                 coming.update(self.cache.coming(seq))
 
     def _outgrown(self, seq: Sequence) -> bool:
-        """What it has in the cache was computed for a short sequence, and it is long now: it has to begin again."""
+        """Return whether the cache of a sequence was computed while it was short, and it is long now: it must begin
+        again.
+        """
         return self.limits.long_after is not None and not seq.long and seq.known > self.limits.long_after
 
     def _closed(self, planned: Container[int], budget: int) -> bool:
-        """No more of those that wait can come into the step."""
+        """Return whether no waiting sequence can join the step any more."""
         return budget <= 0 or (len(self.running) >= self.limits.max_seqs and self._idle(planned) is None)
 
     def _idle(self, planned: Container[int]) -> Sequence | None:
-        """The session that gives way to others: it waits for input, and has no part in the step."""
+        """Return the session that gives way to others: it waits for input, and has no part in the step."""
         return next((s for s in reversed(self.running.values()) if s.idle and s.id not in planned), None)
 
     def _admit(self, seq: Sequence, hit: Hit, count: int) -> bool:
-        """False where its pages or a place in the batch are lacking."""
+        """Return False where its pages or a place in the batch are lacking."""
         headroom = int(self.limits.watermark * self.cache.pool.usable) if self.running else 0
         full = len(self.running) >= self.limits.max_seqs
         if full or not self.cache.admit(seq, hit, count, seq.known, headroom):
@@ -250,7 +252,7 @@ class Scheduler:
         self._at = before
 
     def commit(self, step: Step, sampled: Iterable[Sampled]) -> list[Event]:
-        """The step is done: credit what it computed, take the new tokens, and say what became of each sequence."""
+        """Credit a finished step: take its new tokens, and return one event per sequence."""
         results = {s.id: s for s in sampled}
         events = []
         for (seq, computed, epoch), item in zip(step.entries, step.plan.scheduled, strict=True):
@@ -311,14 +313,14 @@ class Scheduler:
         return Event(seq, None, None, "error", None, message)
 
     def fail(self, step: Step, message: str) -> list[Event]:
-        """The step raised: its sequences end, and the others begin anew. The runner must be reset."""
+        """End the sequences of a step that raised; the others begin anew. The runner must be reset."""
         ended = [seq for seq, _, _ in step.entries if seq.status is not Status.FINISHED]
         events = [self._end(seq, message) for seq in ended]
         self._begin_anew()
         return events
 
     def fail_planning(self, message: str) -> list[Event]:
-        """``schedule`` raised: the sequence that it was planning ends, and the others begin anew.
+        """End the sequence that ``schedule`` was planning when it raised; the others begin anew.
 
         No step may be under way, and the runner must be reset.
         """
@@ -337,6 +339,6 @@ class Scheduler:
             log.error("a fault had lost pages of the cache; all of it is free again, and empty")
 
     def check_integrity(self) -> None:
-        """Raises AssertionError unless pages, references and queues agree."""
+        """Raise AssertionError unless pages, references and queues agree."""
         self.cache.check_integrity(list(self.running.values()))
         assert all(s.status is Status.RUNNING for s in self.running.values()), "a running sequence is not"

@@ -130,11 +130,11 @@ class Sequence:
 
     @property
     def wanted(self) -> int:
-        """Tokens it could compute now."""
+        """Return how many tokens the sequence could compute now."""
         return self.wanted_after(self.computed)
 
     def wanted_after(self, computed: int) -> int:
-        """Tokens it could compute if ``computed`` were.
+        """Return how many tokens the sequence could compute if ``computed`` were.
 
         The last token of a sequence that has reached its limit is never needed. That of a session is kept back until
         its input has ended, because computing it gives the first output.
@@ -149,7 +149,7 @@ class Sequence:
 
     @property
     def idle(self) -> bool:
-        """A session that has nothing to compute until more input comes."""
+        """Return whether this is a session with nothing to compute until more input comes."""
         return self.input_open and self.wanted == 0
 
     def view(self) -> RequestView:

@@ -8,7 +8,7 @@ from frameworkctl.server.models.local_model import LocalModel
 
 
 def banner(model: LocalModel, info: EngineInfo) -> str:
-    """One line: name, architecture and whose code runs it, size, type, place, what it pools, cache, length."""
+    """Return one line: name, architecture and whose code runs it, size, type, place, what it pools, cache, length."""
     plugin = model.choice.registered.plugin
     code = f"{plugin.distribution} {plugin.version}" if plugin.distribution else plugin.value
     if not model.choice.native:
@@ -28,7 +28,7 @@ def banner(model: LocalModel, info: EngineInfo) -> str:
 
 
 def count(number: int) -> str:
-    """``5_123_456`` as ``5.1 M``."""
+    """Return ``5_123_456`` as ``5.1 M``."""
     for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
         if number >= size:
             return f"{number / size:.3g} {letter}"

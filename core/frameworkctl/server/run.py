@@ -39,7 +39,7 @@ class HttpServer(uvicorn.Server):
 
 
 def listen(options: ServerOptions) -> socket.socket:
-    """The listening socket, bound before anything is loaded. Raises ConfigError."""
+    """Return the listening socket, bound before anything is loaded. Raises ConfigError."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

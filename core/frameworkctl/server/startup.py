@@ -17,7 +17,8 @@ from .observers import Observers
 
 @asynccontextmanager
 async def started(options: Options, host: PluginHost, nursery: NurseryProcess) -> AsyncIterator[Service]:
-    """A service whose engines are being loaded (``service.supervisor.wait_ready`` waits for them); ended on leaving.
+    """Yield a service whose engines are being loaded (``service.supervisor.wait_ready`` waits for them); ended on
+    leaving.
 
     Raises:
         ConfigError: a model cannot be found, read, or run.

@@ -21,12 +21,12 @@ MAX_EBNF, MAX_EBNF_RULES = 64 * 1024, 500  # converted in Python, in time that g
 
 
 def quoted(text: str) -> str:
-    """A text that has to stand there."""
+    """Return a text that has to stand there."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def pattern(value: object) -> str:
-    r"""A regular expression that a text has to match; ``\d`` is a digit from 0 to 9, as in JSON Schema.
+    r"""Return a regular expression that a text has to match; ``\d`` is a digit from 0 to 9, as in JSON Schema.
 
     Raises:
         ValueError: it is empty, has the character NUL, or repeats too much.
@@ -56,7 +56,7 @@ def with_schemas(grammar: str, change: Callable[[Any], Any]) -> str:
 
 
 def read(text: object) -> str:
-    """A whole grammar, given in Lark or in EBNF.
+    """Return a whole grammar, given in Lark or in EBNF.
 
     Raises:
         ValueError: it is neither, or EBNF that is too large to be converted.

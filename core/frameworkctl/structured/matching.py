@@ -104,7 +104,7 @@ class GuidanceCompiler(GrammarCompiler):
 
 
 def _bits(ids: Sequence[int], words: int) -> NDArray[np.int32]:
-    """A row of a mask with these bits set."""
+    """Return a row of a mask with these bits set."""
     row = np.zeros(words, dtype=np.uint32)
     for i in ids:
         row[i // 32] |= np.uint32(1 << (i % 32))

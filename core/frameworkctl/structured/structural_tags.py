@@ -86,7 +86,7 @@ class _Writer:
         return json.dumps({"grammars": [{"name": "tag", "lark_grammar": rules}, *self._sides]}, ensure_ascii=False)
 
     def _form(self, form: Any, ends: list[str]) -> str:
-        """An expression for a format; with ``ends`` it consumes one of them behind it."""
+        """Return an expression for a format; with ``ends`` it consumes one of them behind it."""
         kind = _text(form, "type", "format")
         if kind not in FORMATS:
             raise ValueError(f"format {kind!r} is not one of {', '.join(FORMATS)}")
@@ -155,7 +155,7 @@ class _Writer:
         return "(" + " ".join(out) + ")"
 
     def _tag(self, form: dict[str, Any], skip: int = 0) -> str:
-        """``skip`` characters of its beginning stand there already."""
+        """Return ``skip`` characters of its beginning stand there already."""
         begin = _text(form, "begin", "tag")[skip:]
         end = form.get("end", "")
         ends = [end] if isinstance(end, str) else end

@@ -91,7 +91,7 @@ class Report(msgspec.Struct):
 
 
 def check(request: Request) -> Report:
-    """Raises ConfigError where the model does not run."""
+    """Raise ConfigError if the model does not run."""
     host = PluginHost.from_selection(select(discover(), request.plugins))
     host.load_eager()
     folder = locate(request.model, {name: r.spec for name, r in host.registry.checkpoints.items()})
@@ -157,7 +157,7 @@ def _logits(engine: InProcessEngine, prompt: list[int]) -> Callable[[Path], Comp
 
 
 def _states(engine: InProcessEngine, prompt: list[int]) -> Callable[[Path], Comparison]:
-    """The same of a model that pools: what its forward gives for every token."""
+    """Return the same of a model that pools: what its forward gives for every token."""
     model, pooling = engine.runner.model, engine.pooling
     assert pooling is not None
     found: list[torch.Tensor] = []
@@ -171,7 +171,7 @@ def _states(engine: InProcessEngine, prompt: list[int]) -> Callable[[Path], Comp
 def _compare_states(
     folder: Path, prompt: list[int], states: torch.Tensor, whole: bool, dtype: torch.dtype, device: torch.device
 ) -> Comparison:
-    """``states [tokens, hidden]`` float32 are the engine's."""
+    """Return ``states [tokens, hidden]`` float32 are the engine's."""
     from transformers import AutoConfig, AutoModel
 
     try:
@@ -195,7 +195,7 @@ def _compare_states(
 def _compare(
     folder: Path, prompt: list[int], output: list[int], logits: torch.Tensor, dtype: torch.dtype, device: torch.device
 ) -> Comparison:
-    """``logits [tokens, vocab]`` float32 are the engine's."""
+    """Return ``logits [tokens, vocab]`` float32 are the engine's."""
     from transformers import AutoModelForCausalLM
 
     auto: Any = AutoModelForCausalLM

@@ -22,7 +22,7 @@ def randomize(model: Any, seed: int = 0) -> Any:
 
 
 def random_checkpoint(config: Any, folder: Path, *, dtype: str = "float32", shard: str | None = None) -> Path:
-    """A checkpoint of a transformers config, in ``folder``, which is returned; weights are the same every time.
+    """Return a checkpoint of a transformers config, in ``folder``, which is returned; weights are the same every time.
 
     The initialisation is wide (0.15 where the config has an ``initializer_range``), so that greedy choices have
     clear margins. ``shard`` is the largest size of a weight file (``100KB``).

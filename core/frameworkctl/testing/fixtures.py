@@ -11,5 +11,5 @@ from .parity import MODES, Parity
 
 @pytest.fixture(params=MODES)
 def parity(request: pytest.FixtureRequest, checkpoint: Path) -> Parity:
-    """One way of running the folder that the fixture ``checkpoint`` (yours) gives; call ``parity.check()``."""
+    """Return one way of running the folder that the fixture ``checkpoint`` (yours) gives; call ``parity.check()``."""
     return Parity(checkpoint, request.param)

@@ -186,7 +186,7 @@ class InProcessEngine:
         return seq
 
     def step(self) -> bool:
-        """One turn of the engine's loop; False when there was nothing to do."""
+        """Run one turn of the engine's loop; return False when there was nothing to do."""
         step = self._planned or self.scheduler.schedule()
         self._planned = None
         if step is None:
@@ -229,7 +229,9 @@ class InProcessEngine:
         return [list(s.tokens[s.prompt_len :]) for s in seqs]
 
     def pool(self, prompts: Seq[Seq[int]], params: PoolParams | Seq[PoolParams]) -> list[torch.Tensor]:
-        """What every prompt is pooled to, ``[width]`` or ``[rows, width]`` float32; all are in the batch together."""
+        """Return what every prompt is pooled to, ``[width]`` or ``[rows, width]`` float32; all are in the batch
+        together.
+        """
         many = [params] * len(prompts) if isinstance(params, PoolParams) else list(params)
         seqs = [self.add_pooled(p, q) for p, q in zip(prompts, many, strict=True)]
         self.run()

@@ -32,7 +32,7 @@ WITH_TYPES = frozenset(
 
 
 def gives_token_types(config: Mapping[str, Any]) -> bool:
-    """Whether transformers gives token types with the tokenizer of this tokenizer_config.json.
+    """Return whether transformers gives token types with the tokenizer of this tokenizer_config.json.
 
     ``model_input_names`` says it, or else the class; where none is named, the tokenizer's own template.
     """
@@ -91,7 +91,9 @@ class BatchEncoder:
             yield self._pair.around(first, second)
 
     def cut_texts(self, texts: Sequence[str], keep: int) -> list[str]:
-        """Each text up to the end of its token number ``keep``, or of one before, so that it is no more tokens."""
+        """Return each text up to the end of its token number ``keep``, or of one before, so that it is no more
+        tokens.
+        """
         unique = list(dict.fromkeys(texts))
         cut: dict[str, str] = {}
         for some in _slices(unique):
@@ -102,7 +104,7 @@ class BatchEncoder:
         return [cut[text] for text in texts]
 
     def _cut_text(self, text: str, encoding: Encoding, keep: int) -> str:
-        """The longest beginning of the text, by ends of its tokens, that is ``keep`` tokens by itself.
+        """Return the longest beginning of the text, by ends of its tokens, that is ``keep`` tokens by itself.
 
         A character of several tokens may end behind the last that is kept, and a word cut short may take more.
         """
@@ -166,7 +168,7 @@ def _room(keep: int, frame: Frame) -> int:
 
 
 def _shares(first: int, second: int, room: int) -> tuple[int, int]:
-    """How much of two lengths fits: the longer one is cut down to the shorter before both are, alike."""
+    """Return how much of two lengths fits: the longer one is cut down to the shorter before both are, alike."""
     least = room // 2
     if first <= second:
         return (first, room - first) if first <= least else (least, room - least)

@@ -258,7 +258,7 @@ def _replacing_piece(replaced: Sequence[tuple[str, str]], byte_tokens: bool) -> 
 
 
 def _bytes_by_character() -> dict[str, int]:
-    """The alphabet of byte-level tokenizers: printable Latin-1 for itself, 256 and up for the rest in order."""
+    """Return the alphabet of byte-level tokenizers: printable Latin-1 for itself, 256 and up for the rest in order."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     rest = [byte for byte in range(256) if byte not in plain]
     return {chr(byte): byte for byte in plain} | {chr(256 + at): byte for at, byte in enumerate(rest)}

@@ -41,6 +41,6 @@ class Frame:
 
     @property
     def front(self) -> int:
-        """How many tokens come before the first text."""
+        """Return how many tokens come before the first text."""
         texts = [number for number, (_, text, _) in enumerate(self._parts) if text is not None]
         return sum(len(ids) for ids, _, _ in self._parts[: texts[0]]) if texts else 0

@@ -136,7 +136,7 @@ class _Needle:
         return 0
 
     def _border(self, depth: int) -> int:
-        """The length of the longest text that both begins and ends ``word[:depth]``, itself excluded."""
+        """Return the length of the longest text that both begins and ends ``word[:depth]``, itself excluded."""
         word, borders = self.word, self._borders
         while len(borders) < depth:
             size, length = len(borders), borders[-1]
@@ -160,7 +160,7 @@ class _Pieces:
             self._pieces.append(piece)
 
     def take(self, count: int) -> str:
-        """The first ``count`` characters, which must be there."""
+        """Return the first ``count`` characters, which must be there."""
         taken = []
         while count:
             piece = self._pieces[0]

@@ -38,7 +38,7 @@ class TextTokenizer:
 
     @property
     def raw(self) -> Tokenizer:
-        """The library's own object; its settings for truncation and padding are off, and stay so."""
+        """Return the library's own object; its settings for truncation and padding are off, and stay so."""
         return self._tokenizer
 
     @property
@@ -89,7 +89,7 @@ def split_as_transformers(tokenizer: Tokenizer, model_type: str | None, tokenize
 
 
 def load_tokenizer(folder: Path, config: Mapping[str, Any], model_type: str | None = None) -> TextTokenizer:
-    """The tokenizer of a checkpoint folder; ``config`` is its tokenizer_config.json.
+    """Return the tokenizer of a checkpoint folder; ``config`` is its tokenizer_config.json.
 
     Without a tokenizer.json, one is made of the files that are there, as transformers reads them.
 
@@ -110,6 +110,6 @@ def load_tokenizer(folder: Path, config: Mapping[str, Any], model_type: str | No
 
 
 def tokenizer_file(folder: Path) -> Path:
-    """The tokenizer.json of a checkpoint whose tokenizer was loaded: its own, or the one that was made."""
+    """Return the tokenizer.json of a checkpoint whose tokenizer was loaded: its own, or the one that was made."""
     own = folder / "tokenizer.json"
     return own if own.is_file() else converted(folder)[0]

@@ -73,7 +73,7 @@ class WorkerPool:
         self._closed = False
 
     def call(self, function: str, argument: Any, *, seconds: float) -> Any:
-        """What ``function`` (``package.module:name``) returns for ``argument``; both travel as msgpack.
+        """Return what ``function`` (``package.module:name``) returns for ``argument``; both travel as msgpack.
 
         Waits for a free worker; ``seconds`` is the time it may then take.
 

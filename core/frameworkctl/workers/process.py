@@ -54,7 +54,7 @@ def answer(job: Job) -> FromWorker:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """``FD MEMORY MODULE...``: serve jobs on the socket ``FD``, with the modules imported before the first."""
+    """Return ``FD MEMORY MODULE...``: serve jobs on the socket ``FD``, with the modules imported before the first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when workers end
     fd, memory, *modules = arguments
     limit(int(memory))

@@ -296,5 +296,5 @@ class CompiledAttention:
 
 
 def _rows(x: Tensor) -> Tensor:
-    """``x [T, heads, D]`` with the numbers of a head back to back."""
+    """Return ``x [T, heads, D]`` with the numbers of a head back to back."""
     return x if x.stride(2) == 1 else x.contiguous()

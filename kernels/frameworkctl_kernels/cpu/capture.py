@@ -77,7 +77,9 @@ class CaptureArena:
         return torch.from_numpy(block).view(x.dtype).as_strided(x.shape, x.stride())
 
     def alias(self, x: Tensor) -> Tensor:
-        """``x`` itself where it lies elsewhere; else the same elements by a tensor that does not hold the memory."""
+        """Return ``x`` itself where it lies elsewhere; else the same elements by a tensor that does not hold the
+        memory.
+        """
         at = x.data_ptr()
         if not self._start <= at < self._end:
             return x
@@ -97,7 +99,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._kernels, self._arena = kernels, arena
 
     def kernel(self, name: str) -> Callable[..., object]:
-        """The kernel of that name, which from now on is written down when it is called."""
+        """Return the kernel of that name, which from now on is written down when it is called."""
         function: Callable[..., object] = getattr(self._kernels, name)
 
         def call(*args: Any) -> object:
@@ -129,7 +131,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return made[0] if isinstance(result, Tensor) else type(result)(made)
 
     def _weak(self, args: Sequence[Any]) -> tuple[Any, ...]:
-        """``args`` with tensors that do not keep the arena's memory from being used again."""
+        """Return ``args`` with tensors that do not keep the arena's memory from being used again."""
         return tuple(
             self._arena.alias(a)
             if isinstance(a, Tensor)

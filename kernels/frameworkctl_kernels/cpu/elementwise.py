@@ -134,7 +134,7 @@ class CompiledElementwise:
         return out
 
     def _rows(self, x: Tensor) -> tuple[int, Tensor]:
-        """How to walk the rows of ``x``, and ``x``, dense in its last axis and of at most three axes."""
+        """Return how to walk the rows of ``x``, and ``x``, dense in its last axis and of at most three axes."""
         stride = x.stride()
         if stride[-1] != 1 or len(stride) > 3:
             x = x.contiguous()

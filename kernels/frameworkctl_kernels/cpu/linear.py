@@ -48,7 +48,7 @@ class PackedWeight:
         self._address = ctypes.addressof(self._weight)
 
     def _squeeze(self, weight: Tensor, arena: Arena) -> bool:
-        """Whether it could be done."""
+        """Return whether it could be done."""
         outputs, inputs = self.shape
         notes = torch.empty(kernels().fc_notes_bytes(outputs, inputs), dtype=torch.uint8)
         given = weight.data_ptr(), weight.stride(0), outputs, inputs
@@ -60,7 +60,7 @@ class PackedWeight:
         return True
 
     def linear(self, library: Library, x: Tensor, bias: Tensor | None, out: Tensor | None) -> Tensor:
-        """``x [..., K]`` -> ``[..., N]``; ``out`` is contiguous, of the weight's type or float32.
+        """Return ``x [..., K]`` -> ``[..., N]``; ``out`` is contiguous, of the weight's type or float32.
 
         Raises:
             ValueError: a size or a type that is not the weight's.
@@ -93,7 +93,7 @@ class PackedWeight:
         return out
 
     def rows(self, library: Library, ids: Tensor) -> Tensor:
-        """``ids [...]`` int64 -> ``[..., K]``, the weight's rows as they were before packing."""
+        """Return ``ids [...]`` int64 -> ``[..., K]``, the weight's rows as they were before packing."""
         flat = ids.reshape(-1).contiguous()
         out = torch.empty((*ids.shape, self.shape[1]), dtype=self.dtype)
         library.fc_unpack_rows(self._address, flat.data_ptr(), flat.numel(), out.data_ptr())

@@ -20,7 +20,7 @@ class Arena:
         self._used = 0
 
     def take(self, size: int) -> Tensor:
-        """``[size]`` uint8, uninitialised."""
+        """Return ``[size]`` uint8, uninitialised."""
         if size > SLAB // 4:
             return _pages(size)
         if self._slab is None or self._used + size > SLAB:

@@ -54,7 +54,7 @@ class QuantizedWeight:
         self._address = ctypes.addressof(self._weight)
 
     def linear(self, library: Library, x: Tensor, bias: Tensor | None, out: Tensor | None) -> Tensor:
-        """``x [..., K]`` -> ``[..., N]``; ``out`` is contiguous, of the type of ``x`` or float32.
+        """Return ``x [..., K]`` -> ``[..., N]``; ``out`` is contiguous, of the type of ``x`` or float32.
 
         Raises:
             ValueError: a size or a type that is not the weight's.
@@ -83,7 +83,7 @@ class QuantizedWeight:
         return out
 
     def rows(self, library: Library, ids: Tensor) -> Tensor:
-        """``ids [...]`` int64 -> ``[..., K]``, dequantised; for int8 only."""
+        """Return ``ids [...]`` int64 -> ``[..., K]``, dequantised; for int8 only."""
         assert self._weight.type == INT8, "rows are read of int8 weights"
         flat = ids.reshape(-1).contiguous()
         out = torch.empty((*ids.shape, self.shape[1]), dtype=self.dtype)

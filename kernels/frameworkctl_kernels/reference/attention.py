@@ -50,7 +50,9 @@ class Readable(Protocol):
 
 
 def view_cache(pages: Tensor, block_size: int, heads: int, head_dim: int, dtype: torch.dtype) -> PagedCache:
-    """``pages [P, bytes]`` uint8 as a PagedCache; raises ValueError where a page is no whole number of half pages."""
+    """Return ``pages [P, bytes]`` uint8 as a PagedCache; raises ValueError where a page is no whole number of half
+    pages.
+    """
     typed = pages.view(dtype)
     half = block_size * heads * head_dim
     if typed.shape[1] % half or typed.shape[1] < 2 * half:
@@ -148,7 +150,7 @@ class AttentionPlan:
         return GroupGather(pages, self._tensor(first * size), count * size)
 
     def mask(self, bucket: Bucket, group: int, causal: bool, window: int | None, dtype: torch.dtype) -> Tensor:
-        """``[n, 1, query, keys]``: 0 where a query sees a key, -inf elsewhere; made once per step and group."""
+        """Return ``[n, 1, query, keys]``: 0 where a query sees a key, -inf elsewhere; made once per step and group."""
         gather = bucket.groups[group]
         found = gather.masks.get((causal, window))
         if found is None:
@@ -218,7 +220,7 @@ def attend(
 
 
 def _causal(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-    """One whole prompt: ``q [1, Q, H, D]``, keys cut to Q."""
+    """Return one whole prompt: ``q [1, Q, H, D]``, keys cut to Q."""
     n = q.shape[1]
     return F.scaled_dot_product_attention(
         q.transpose(1, 2), k[:, :, :n], v[:, :, :n], is_causal=True, scale=scale, enable_gqa=True
@@ -226,7 +228,7 @@ def _causal(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
 
 
 def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float) -> Tensor:
-    """``q [n, Q, H, D]``, ``k, v [n, K, S, D]`` -> ``[n, Q, H, D]`` through torch's fused kernel."""
+    """Return ``q [n, Q, H, D]``, ``k, v [n, K, S, D]`` -> ``[n, Q, H, D]`` through torch's fused kernel."""
     n, length, heads, dim = q.shape
     if length == 1 and mask.shape[1] == 1:  # the query heads of one key head as its queries: no copy of keys
         grouped = q.view(n, k.shape[1], heads // k.shape[1], dim)
@@ -239,7 +241,7 @@ def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float) -> Tenso
 def _manual(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float, softcap: float | None, sinks: Tensor | None
 ) -> Tensor:
-    """The same with softcap and sinks, scores in float32."""
+    """Return the same with softcap and sinks, scores in float32."""
     n, length, heads, dim = q.shape
     grouped = q.view(n, length, k.shape[1], -1, dim).permute(0, 2, 3, 1, 4)  # [n, K, G, Q, D]
     scores = torch.matmul(grouped, k[:, :, None].transpose(-1, -2)).float() * scale

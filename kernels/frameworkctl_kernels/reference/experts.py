@@ -44,7 +44,7 @@ class PackedExperts:
         return len(self.down)
 
     def run(self, expert: int, x: Tensor, kind: str) -> Tensor:
-        """``[n, H]`` -> ``[n, H]``."""
+        """Return ``[n, H]`` -> ``[n, H]``."""
         inner = gated(self.gate_up[expert].linear(x, self.gate_up_bias[expert]), kind)
         return self.down[expert].linear(inner, self.down_bias[expert])
 

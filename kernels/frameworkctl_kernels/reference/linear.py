@@ -40,7 +40,7 @@ class OneDnnWeight:
 
 
 def onednn_takes(dtype: torch.dtype) -> bool:
-    """Whether oneDNN multiplies this type on this processor."""
+    """Return whether oneDNN multiplies this type on this processor."""
     if not torch._C._has_mkldnn:
         return False
     if dtype == torch.float32:
@@ -53,7 +53,7 @@ def onednn_takes(dtype: torch.dtype) -> bool:
 
 
 def pack(weight: Tensor) -> PlainWeight | OneDnnWeight:
-    """``weight [N, K]`` in the faster of the two forms."""
+    """Return ``weight [N, K]`` in the faster of the two forms."""
     if weight.device.type == "cpu" and weight.numel() >= MIN_PACKED_NUMEL and onednn_takes(weight.dtype):
         return OneDnnWeight(weight)
     return PlainWeight(weight.contiguous())

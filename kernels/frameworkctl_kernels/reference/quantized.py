@@ -26,7 +26,7 @@ class Quantized:
     offsets: Tensor | None
 
     def dequantized(self) -> Tensor:
-        """``[N, K]`` float32."""
+        """Return ``[N, K]`` float32."""
         if self.offsets is None:
             return self.values * self.scales
         k = self.values.shape[1]
@@ -38,7 +38,7 @@ def _spread(numbers: Tensor, k: int) -> Tensor:
 
 
 def quantize(weight: Tensor, fmt: str) -> Quantized:
-    """``weight [N, K]`` rounded to the nearest of its row's (int8) or group's (int4) levels.
+    """Return ``weight [N, K]`` rounded to the nearest of its row's (int8) or group's (int4) levels.
 
     int8: 255 levels around zero, the row's largest value at the end. int4: 16 levels from a group's smallest value to
     its largest.
@@ -65,5 +65,5 @@ def quantize(weight: Tensor, fmt: str) -> Quantized:
 
 
 def pack_quantized(weight: Tensor, fmt: str) -> PlainWeight:
-    """The weight with the errors of the format, in its own type: right everywhere, and no smaller or faster."""
+    """Return the weight with the errors of the format, in its own type: right everywhere, and no smaller or faster."""
     return PlainWeight(quantize(weight, fmt).dequantized().to(weight.dtype))

@@ -67,7 +67,7 @@ class StatePlan:
         return torch.from_numpy(array).to(self.device)
 
     def taps(self, width: int) -> tuple[Tensor, Tensor]:
-        """Where a convolution finds its inputs in ``[states of all sequences, tokens]``, one row per input.
+        """Return where a convolution finds its inputs in ``[states of all sequences, tokens]``, one row per input.
 
         ``[T, width]`` for each token, oldest first; ``[sequences, width - 1]`` for what each sequence remembers next.
         """
@@ -93,7 +93,9 @@ class StatePlan:
         return found
 
     def blocks(self, values: int) -> list[Block]:
-        """The moments in blocks of at most BLOCK_VALUES states, ``values`` a token; a block has one moment at least."""
+        """Return the moments in blocks of at most BLOCK_VALUES states, ``values`` a token; a block has one moment at
+        least.
+        """
         found = self._blocks.get(values)
         if found is None:
             most = max(1, BLOCK_VALUES // values)

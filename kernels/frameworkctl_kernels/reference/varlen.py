@@ -33,7 +33,7 @@ def attend_both_ways(
 
 
 def _mask(bucket: Bucket, window: int | None, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
-    """``[n, 1 or H, query, query]``: the bias where a token sees another, -inf elsewhere; made once per step."""
+    """Return ``[n, 1 or H, query, query]``: the bias where a token sees another, -inf elsewhere; made once per step."""
     key = (window, 0 if bias is None else bias.data_ptr())
     found = bucket.both_ways.get(key)
     if found is None:

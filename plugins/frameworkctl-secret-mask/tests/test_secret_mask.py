@@ -16,7 +16,7 @@ ESCAPED = "".join(f"\\u{ord(c):04X}" for c in WORD)
 
 
 def said(pieces: list[str], word: str = WORD, context: str = "") -> list[str]:
-    """What is shown after each piece; the last one ends the text."""
+    """Return what is shown after each piece; the last one ends the text."""
     mask = Mask(word)
     if context:
         mask.begin(0, 0, context)

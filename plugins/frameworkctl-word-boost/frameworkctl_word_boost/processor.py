@@ -25,5 +25,5 @@ class WordBoostProcessor(RowProcessor):
 
 
 def begun(ids: Sequence[int], output: Sequence[int]) -> Iterator[int]:
-    """How many tokens of a word the output ends with: 0, and every other count that fits."""
+    """Yield how many tokens of a word the output ends with: 0, and every other count that fits."""
     return (n for n in range(len(ids)) if n == 0 or list(output[-n:]) == list(ids[:n]))

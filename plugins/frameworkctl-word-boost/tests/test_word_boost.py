@@ -33,7 +33,7 @@ def served(limit: float = 20.0) -> SimpleNamespace:
 
 
 def after(params: WordBoost, output: list[int]) -> torch.Tensor:
-    """What the processor makes of six equal logits."""
+    """Return what the processor makes of six equal logits."""
     context = ProcessorContext(vocab_size=len(PIECES), max_rows=1, device=torch.device("cpu"), options={})
     return WordBoostProcessor(context).process(prepare(params, served()), [], output, torch.zeros(len(PIECES)))
 

@@ -37,7 +37,7 @@ class PythonicParser(MarkedToolParser):
 
 
 def python_call(tool: FunctionTool, marker: str = "", end: str = "") -> CallFormat | None:
-    """A list of calls behind a marker where there is one, or at the beginning of an output."""
+    """Return a list of calls behind a marker where there is one, or at the beginning of an output."""
     if not can_write(tool):
         return None
     return CallFormat(

@@ -37,7 +37,7 @@ class KimiParser(WrappedToolParser):
 
 
 def name_of(call_id: str) -> str:
-    """``functions.get_weather:0`` -> ``get_weather``."""
+    """Return ``functions.get_weather:0`` -> ``get_weather``."""
     return call_id.partition(":")[0].removeprefix("functions.")
 
 

@@ -67,7 +67,7 @@ def _gemma(raw: Raw, **changes: Any) -> DecoderConfig:
 
 
 def gemma(raw: Raw) -> DecoderConfig:
-    """Its early files say ``gelu`` and mean the tanh form."""
+    """Read Gemma's config, whose early files say ``gelu`` and mean the tanh form."""
     exact = raw.get("hidden_activation") or raw.get("hidden_act")
     return _gemma({**raw, "hidden_activation": "gelu_pytorch_tanh" if exact == "gelu" else exact})
 
@@ -236,7 +236,7 @@ def ernie4_5(raw: Raw) -> DecoderConfig:
 
 
 def hunyuan_dense(raw: Raw) -> DecoderConfig:
-    """``alpha`` stretches the base once and for all, although its files call that dynamic."""
+    """Return ``alpha`` stretches the base once and for all, although its files call that dynamic."""
     rope = rope_parameters(raw)
     dim = raw.get("head_dim") or raw["hidden_size"] // raw["num_attention_heads"]
     if rope["rope_type"] == "dynamic" and rope.get("alpha"):

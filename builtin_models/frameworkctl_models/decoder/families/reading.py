@@ -25,7 +25,7 @@ def base(
     partial: float = 1.0,
     **changes: Any,
 ) -> DecoderConfig:
-    """What all families share; ``changes`` are a family's own switches.
+    """Return what all families share; ``changes`` are a family's own switches.
 
     ``eps`` is the name of the norms' epsilon; the other arguments are the family's defaults.
 
@@ -62,7 +62,7 @@ def base(
 
 
 def sliding(raw: Raw, otherwise: Callable[[int], bool]) -> tuple[bool, ...]:
-    """Which layers slide: by ``layer_types`` where the file has them, else by ``otherwise(layer)``."""
+    """Return which layers slide: by ``layer_types`` where the file has them, else by ``otherwise(layer)``."""
     types: list[str] | None = raw.get("layer_types")
     return tuple(t == "sliding_attention" for t in types) if types else by_layer(raw, otherwise)
 
@@ -80,7 +80,7 @@ def every(window: int | None, raw: Raw) -> tuple[int | None, ...]:
 
 
 def ropes_by_type(raw: Raw, slides: tuple[bool, ...], full: float, local: float) -> dict[str, Any]:
-    """One rope for layers that see everything and one for those that slide; an old file scales only the first.
+    """Return one rope for layers that see everything and one for those that slide; an old file scales only the first.
 
     ``full`` and ``local`` are the default thetas.
     """

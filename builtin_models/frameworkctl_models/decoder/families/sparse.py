@@ -13,7 +13,7 @@ from .reading import Raw, base, by_layer, every, sliding, windows
 
 
 def _number(raw: Raw, *names: str) -> int:
-    """The first of the names that the file has."""
+    """Return the first of the names that the file has."""
     for name in names:
         if raw.get(name) is not None:
             return int(raw[name])
@@ -21,7 +21,9 @@ def _number(raw: Raw, *names: str) -> int:
 
 
 def _sparse(raw: Raw, *, inner: str = "intermediate_size", every_layer: bool = True, **own: Any) -> Sparse:
-    """``inner`` is the name of an expert's inner size; without ``every_layer`` the file says where the experts are."""
+    """Return the experts of a config; ``inner`` names an expert's inner size. Without ``every_layer`` the file says
+    where the experts are.
+    """
     step, dense = raw.get("decoder_sparse_step", 1), raw.get("mlp_only_layers") or ()
     shared: dict[str, Any] = {
         "layers": by_layer(raw, lambda layer: every_layer or (layer not in dense and (layer + 1) % step == 0)),

@@ -61,7 +61,7 @@ REWARDS = ("Qwen2ForRewardModel", "Qwen2ForProcessRewardModel")
 
 
 def architecture_of(raw: Raw) -> str:
-    """The first of the config's architectures that is a family here."""
+    """Return the first of the config's architectures that is a family here."""
     for name in raw.get("architectures") or ():
         if name in FAMILIES:
             return str(name)
@@ -69,5 +69,5 @@ def architecture_of(raw: Raw) -> str:
 
 
 def decoder_config(raw: Raw) -> DecoderConfig:
-    """The config.json of any family here."""
+    """Return the config.json of any family here."""
     return FAMILIES[architecture_of(raw)](raw)

@@ -88,7 +88,7 @@ def _check(args: argparse.Namespace, words: list[str]) -> int:
 
 
 def _texts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a person reads of a report, line by line."""
+    """Return what a person reads of a report, line by line."""
     cache, compared = report["cache"], report["comparison"]
     per_token = ", ".join(f"{size:,} in {dtype}" for dtype, size in cache["bytes_per_token"].items())
     extra = [f"; {w['layers']} layers keep only the last {w['window']} tokens" for w in cache["windows"]]

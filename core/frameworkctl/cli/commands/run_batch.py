@@ -105,7 +105,7 @@ def _positive(text: str) -> int:
 
 
 def _check(args: argparse.Namespace, rest: list[str]) -> None:
-    """Raises ConfigError for files that cannot be meant, and for options of a server that listens."""
+    """Raise ConfigError for files that cannot be meant, and for options of a server that listens."""
     source, target = args.input_file, args.output_file
     for flag, name in (("-i", source), ("-o", target)):
         if name.startswith(("http://", "https://")):

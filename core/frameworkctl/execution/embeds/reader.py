@@ -17,7 +17,7 @@ MAX_HEADER = 64 << 10  # bytes of what describes a tensor in any of the formats:
 
 
 def read_embeds(data: bytes, *, hidden_size: int, max_tokens: int, dtype: torch.dtype) -> tuple[bytes, int]:
-    """The rows of one prompt, ``[tokens, hidden]`` of ``dtype`` as bytes, and how many there are.
+    """Return the rows of one prompt, ``[tokens, hidden]`` of ``dtype`` as bytes, and how many there are.
 
     ``data`` is a safetensors file with one tensor, a ``.npy`` file, or what ``torch.save`` writes of one tensor, which
     is loaded weights-only. A leading axis of one is dropped.
@@ -78,7 +78,9 @@ def _from_safetensors(data: bytes) -> Tensor:
 
 
 def _from_torch(data: bytes) -> Tensor:
-    """A zip archive; its members are measured first, because what is compressed may be large and pickles slow."""
+    """Return a zip archive; its members are measured first, because what is compressed may be large and pickles
+    slow.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()

@@ -12,7 +12,7 @@ from frameworkctl.scheduling.plan import StepPlan
 
 
 def whole_batch(plan: StepPlan, device: torch.device) -> tuple[Batch, NDArray[np.int64]]:
-    """The texts of a step back to back, in the order of ``plan.new``, and where each begins ``[S + 1]``."""
+    """Return the texts of a step back to back, in the order of ``plan.new``, and where each begins ``[S + 1]``."""
     new = plan.new
     ids = np.frombuffer(b"".join([n.tokens for n in new]), dtype=np.int32).astype(np.int64)
     lens = np.fromiter((n.prompt_len for n in new), dtype=np.int32, count=len(new))

@@ -62,7 +62,7 @@ class Heads:
         self.columns = torch.tensor(columns, device=model.ctx.device) if columns else None
 
     def __call__(self, pooled: Tensor, params: PoolParams) -> Tensor:
-        """``[n, hidden]`` states of texts or tokens that want the same -> ``[n, width]``."""
+        """Return ``[n, hidden]`` states of texts or tokens that want the same -> ``[n, width]``."""
         pooled = pooled.float()
         return self._embed(pooled, params) if params.task in EMBED_TASKS else self._classify(pooled, params)
 

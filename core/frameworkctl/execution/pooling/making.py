@@ -10,7 +10,7 @@ from frameworkctl.plugins.importing import load_class
 
 
 def make_poolers(host: PluginHost, info: PoolingInfo) -> dict[str, Pooler]:
-    """Those of texts and of tokens. Raises ConfigError where no plugin has one of a name."""
+    """Return the poolers of texts and of tokens. Raises ConfigError where no plugin has one of a name."""
 
     def create_pooler(name: str, info: PoolingInfo) -> Pooler:
         registered = host.registry.poolers.get(name)

@@ -11,7 +11,7 @@ from frameworkctl.interfaces.engine import Pooler, PoolingInfo, PoolRows
 
 
 def rows_at(hidden: Tensor, index: NDArray[np.int64]) -> Tensor:
-    """``hidden[index]``."""
+    """Return ``hidden[index]``."""
     return hidden.index_select(0, torch.from_numpy(np.ascontiguousarray(index)).to(hidden.device))
 
 
@@ -92,7 +92,7 @@ class All(Pooler):
         return out
 
     def chosen(self, hidden: Tensor, token_ids: Tensor) -> Tensor:
-        """The rows that count."""
+        """Return the rows that count."""
         return hidden
 
     def forget(self, id: int) -> None:

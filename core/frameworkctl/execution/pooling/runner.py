@@ -125,7 +125,7 @@ class PoolingRunner:
 
     @torch.inference_mode()
     def sample(self, masks: Masks | None = None) -> list[Sampled]:
-        """What the texts that ended in the step were pooled to; waits for the device."""
+        """Return what the texts that ended in the step were pooled to; waits for the device."""
         rows, self._rows = self._rows, None
         assert rows is not None, "launch() comes first"
         out: list[Sampled] = []
@@ -140,7 +140,7 @@ class PoolingRunner:
         return out
 
     def _by_pooler(self, rows: PoolRows) -> list[tuple[str, PoolRows]]:
-        """The rows, and with which pooler."""
+        """Return the rows, and with which pooler."""
         tokens = np.fromiter((self._params[i].task in TOKEN_TASKS for i in rows.ids), np.bool_, len(rows.ids))
         if not tokens.any():
             return [(self.info.pooler, rows)]
@@ -149,7 +149,7 @@ class PoolingRunner:
         return [(self.info.pooler, chosen(rows, ~tokens)), (self.info.token_pooler, chosen(rows, tokens))]
 
     def _apart(self, pooler: Pooler, rows: PoolRows, error: Exception) -> tuple[list[int], list[Tensor], list[Sampled]]:
-        """A pooler failed: texts that came whole are tried one by one, others end with it.
+        """Return a pooler failed: texts that came whole are tried one by one, others end with it.
 
         Returns ids and states of those that succeed, and the ends of the others.
         """
@@ -189,7 +189,7 @@ class PoolingRunner:
 
 
 def _packed(ids: Sequence[int], made: Tensor, counts: list[int] | None) -> list[Sampled]:
-    """``made [n, width]`` cut into the vectors of each; ``counts`` rows each, or one (None)."""
+    """Return ``made [n, width]`` cut into the vectors of each; ``counts`` rows each, or one (None)."""
     width = made.shape[1]
     data = made.float().contiguous().cpu().numpy().tobytes()
     finite = bool(torch.isfinite(made).all())  # once for all of them
@@ -206,7 +206,7 @@ def _packed(ids: Sequence[int], made: Tensor, counts: list[int] | None) -> list[
 
 
 def chosen(rows: PoolRows, which: NDArray[np.bool_]) -> PoolRows:
-    """Some of the rows as if there were no others."""
+    """Return some of the rows as if there were no others."""
     lens = np.diff(rows.start)
     index = np.flatnonzero(np.repeat(which, lens))
     return PoolRows(

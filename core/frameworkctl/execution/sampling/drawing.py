@@ -90,7 +90,7 @@ def _draw_sorted(
 
 
 def _inverse_cdf(logits: Tensor, u: NDArray[np.float64]) -> Tensor:
-    """The first index whose cumulative mass exceeds u times the whole."""
+    """Return the first index whose cumulative mass exceeds u times the whole."""
     mass = torch.softmax(logits, dim=-1).cumsum(dim=-1, dtype=torch.float64)
     target = torch.from_numpy(u).to(logits.device)[:, None] * mass[:, -1:]
     return torch.searchsorted(mass, target, right=True)[:, 0].clamp_(max=logits.shape[1] - 1)

@@ -42,7 +42,7 @@ class ImportedProcessor(RowProcessor):
 
 
 def imported_spec(qualname: str, pattern: str | None) -> LogitsProcessorSpec:
-    """Raises PermissionError unless ``pattern`` allows the name: nothing else is ever imported."""
+    """Raise PermissionError unless ``pattern`` allows the name: nothing else is ever imported."""
     if pattern is None or not re.fullmatch(pattern, qualname):
         raise PermissionError("--logits-processor-pattern does not allow it")
     return LogitsProcessorSpec(name=qualname, params=Arguments, implementation=qualname, tokens="host")

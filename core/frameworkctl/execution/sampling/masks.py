@@ -27,6 +27,6 @@ def apply_masks(logits: Tensor, places: Sequence[int], bits: NDArray[np.int32]) 
 
 @lru_cache(maxsize=8)
 def _table(device: torch.device) -> Tensor:
-    """``[256, 8]``: of a byte's bits, lowest first, 0 for a 1 and minus infinity for a 0."""
+    """Return ``[256, 8]``: of a byte's bits, lowest first, 0 for a 1 and minus infinity for a 0."""
     bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
     return torch.from_numpy(np.where(bits, np.float32(0), np.float32("-inf"))).to(device)

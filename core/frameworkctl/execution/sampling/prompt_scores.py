@@ -88,8 +88,8 @@ class PromptScorer:
 
 
 def score(logits: Tensor, targets: Tensor, width: int) -> tuple[NDArray[np.generic], ...]:
-    """``logits [n, V]``, ``targets [n]`` -> their logprobs ``[n]`` float32 and ranks ``[n]`` int32 (1: nothing is more
-    likely), ids ``[n, width]`` int32 and logprobs float32 of the most likely tokens, best first.
+    """Return ``logits [n, V]``, ``targets [n]`` -> their logprobs ``[n]`` float32 and ranks ``[n]`` int32 (1: nothing
+    is more likely), ids ``[n, width]`` int32 and logprobs float32 of the most likely tokens, best first.
     """
     logprobs = torch.log_softmax(logits.float(), dim=-1)
     own = logprobs.gather(1, targets[:, None])

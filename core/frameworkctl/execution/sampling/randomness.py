@@ -12,14 +12,14 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finalizer of SplitMix64 (Steele, Lea and Flood 2014)."""
+    """Return the finalizer of SplitMix64 (Steele, Lea and Flood 2014)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
 def uniform(seeds: NDArray[np.int64], index: NDArray[np.int64], draw: int = 0) -> NDArray[np.float64]:
-    """One number in [0, 1) per seed and output index, 53 random bits each."""
+    """Return one number in [0, 1) per seed and output index, 53 random bits each."""
     with np.errstate(over="ignore"):
         key = _mix(seeds.astype(np.uint64) + _GOLDEN)
         counter = index.astype(np.uint64) * _GOLDEN + np.uint64(draw) * np.uint64(0xD1342543DE82EF95)

@@ -49,8 +49,8 @@ class Sampler:
     def sample(
         self, logits: Tensor, rows: NDArray[np.int64], ahead: NDArray[np.int64] | None = None
     ) -> tuple[Tensor, Logprobs | None]:
-        """``logits [L, V]`` float32, changed in place -> token ids ``[L]``; row i is batch row ``rows[i]``, and its
-        place ``ahead[i]`` tokens behind the next one (drafts are between them; none unless said).
+        """Return ``logits [L, V]`` float32, changed in place -> token ids ``[L]``; row i is batch row ``rows[i]``, and
+        its place ``ahead[i]`` tokens behind the next one (drafts are between them; none unless said).
         """
         logprobs = self._raw_logprobs(logits, rows)
         self._change_argmax(logits, rows)
@@ -83,7 +83,7 @@ class Sampler:
         )
 
     def _top(self, logits: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
-        """``log sum exp [n]``, the largest logits ``[n, width]`` and their ids."""
+        """Return ``log sum exp [n]``, the largest logits ``[n, width]`` and their ids."""
         found = self.ops.top_logits(logits, width) if self.ops is not None else None
         if found is not None:
             return found

@@ -17,7 +17,8 @@ SCALE = "_scale_inv"  # ends the name of a weight's scales, which are factors wh
 
 
 def read_scales(files: list[Path]) -> dict[str, Tensor]:
-    """The scales of all shards by the name of their weight, ``[..., ceil(rows / block), ceil(columns / block)]`` fp32.
+    """Return the scales of all shards by the name of their weight, ``[..., ceil(rows / block), ceil(columns /
+    block)]`` fp32.
 
     They are 1/4096 of the weights' bytes at 128 by 128, so that reading them first is what keeps memory bounded,
     in whichever shard and order they lie.
@@ -30,7 +31,7 @@ def read_scales(files: list[Path]) -> dict[str, Tensor]:
 
 
 def expand(weight: Tensor, scale: Tensor, block: Block, dtype: torch.dtype) -> Tensor:
-    """``weight[..., i, j] * scale[..., i // block[0], j // block[1]]`` as ``dtype``, computed in fp32.
+    """Return ``weight[..., i, j] * scale[..., i // block[0], j // block[1]]`` as ``dtype``, computed in fp32.
 
     ``weight`` is ``[..., rows, columns]`` in an 8-bit float type; a block at an edge may be cut off. Works in strips of
     one block's height, so that no fp32 copy of the whole weight is made.
@@ -53,7 +54,8 @@ def expand(weight: Tensor, scale: Tensor, block: Block, dtype: torch.dtype) -> T
 def expanded(
     weights: Iterator[tuple[str, Tensor]], scales: dict[str, Tensor], block: Block, dtype: torch.dtype
 ) -> Iterator[tuple[str, Tensor]]:
-    """The stream with FP8 weights as ``dtype`` and without their scales; scales of no weight come last, as they are.
+    """Yield the stream with FP8 weights as ``dtype`` and without their scales; scales of no weight come last, as they
+    are.
 
     Raises:
         ConfigError: an FP8 weight has no scales, scales have a weight of another type, or the two do not fit.

@@ -22,7 +22,7 @@ class _Index(msgspec.Struct):
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The shards of a checkpoint: those of the index, else ``model.safetensors``, else all but an adapter's.
+    """Return the shards of a checkpoint: those of the index, else ``model.safetensors``, else all but an adapter's.
 
     Raises:
         ConfigError: none, some missing, or only pickled ones, which are refused because loading them runs code.
@@ -55,7 +55,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def iterate_weights(files: list[Path], progress: Progress) -> Iterator[tuple[str, Tensor]]:
-    """Every (name, tensor) of the files; ``progress`` is told after each tensor."""
+    """Yield every (name, tensor) of the files; ``progress`` is told after each tensor."""
     total = sum(f.stat().st_size for f in files)
     done = 0
     for file in files:
@@ -66,7 +66,7 @@ def iterate_weights(files: list[Path], progress: Progress) -> Iterator[tuple[str
 
 
 def read_tensors(file: Path, ending: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Every (name, tensor) of a file whose name has this ending.
+    """Yield every (name, tensor) of a file whose name has this ending.
 
     Raises:
         ConfigError: it is not a whole safetensors file; names it.

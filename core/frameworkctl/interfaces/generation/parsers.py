@@ -61,14 +61,14 @@ class ToolParser(ABC):
 
     @abstractmethod
     def feed(self, text: str) -> Sequence[ToolEvent]:
-        """What the next piece of text brings, in order; it may be held back until it is clear what it is."""
+        """Return what the next piece of text brings, in order; it may be held back until it is clear what it is."""
 
     @abstractmethod
     def finish(self) -> Sequence[ToolEvent]:
-        """What was held back when the output ended."""
+        """Return what was held back when the output ended."""
 
     def new_id(self) -> str:
-        """An id for a call to which the model gave none."""
+        """Return an id for a call to which the model gave none."""
         return f"chatcmpl-tool-{secrets.token_hex(8)}"
 
     def call_id(self, name: str, number: int, written: str | None = None) -> str:
@@ -127,11 +127,11 @@ class ReasoningParser(ABC):
 
     @abstractmethod
     def feed(self, text: str) -> Sequence[ReasoningText | ContentText]:
-        """What the next piece of text brings, in order."""
+        """Return what the next piece of text brings, in order."""
 
     @abstractmethod
     def finish(self) -> Sequence[ReasoningText | ContentText]:
-        """What was held back when the output ended."""
+        """Return what was held back when the output ended."""
 
 
 class ReasoningContext(msgspec.Struct, frozen=True, kw_only=True):

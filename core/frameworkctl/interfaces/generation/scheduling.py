@@ -52,7 +52,7 @@ class Policy:
         return (request.turn, request.arrival, request.id)
 
     def hold(self, request: RequestView, load: Load) -> bool:
-        """True: leave this waiting request out of the step; others may pass it."""
+        """Return True to leave this waiting request out of the step; others may pass it."""
         return False
 
     def cap(self, request: RequestView, want: int, load: Load) -> int:

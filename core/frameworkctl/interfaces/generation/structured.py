@@ -116,7 +116,7 @@ class Matcher(ABC):
     @property
     @abstractmethod
     def may_end(self) -> bool:
-        """The output is complete as it is."""
+        """Return whether the output is complete as it is."""
 
     @property
     @abstractmethod
@@ -138,7 +138,8 @@ class GrammarCompiler(ABC):
 
     @abstractmethod
     def compile(self, grammar: str) -> Matcher:
-        """A matcher at the start of a grammar that ``prepare`` wrote. Runs in a thread beside the engine's steps.
+        """Return a matcher at the start of a grammar that ``prepare`` wrote. Runs in a thread beside the engine's
+        steps.
 
         Raises:
             ValueError: it cannot be, or is too large; the request ends with HTTP 400 and these words.

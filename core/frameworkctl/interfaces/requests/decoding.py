@@ -20,7 +20,7 @@ MAX_DEPTH_MESSAGE = "The body is nested too deeply."
 
 @lru_cache(maxsize=256)
 def decoder_for(type_: Any) -> msgspec.json.Decoder[Any]:
-    """One lax decoder per Struct, made once."""
+    """Return one lax decoder per Struct, made once."""
     return msgspec.json.Decoder(type_, strict=False)
 
 

@@ -11,7 +11,7 @@ class TextStream(Protocol):
     """A text that comes in pieces."""
 
     def feed(self, text: str, *, last: bool = False) -> str:
-        """What may be shown now; pieces may be held back until the ``last`` one."""
+        """Return what may be shown now; pieces may be held back until the ``last`` one."""
 
 
 class Guard(Protocol):
@@ -21,16 +21,16 @@ class Guard(Protocol):
     """
 
     def text(self, text: str) -> str:
-        """A whole text as it may be shown."""
+        """Return a whole text as it may be shown."""
 
     def stream(self) -> TextStream:
-        """The same for a text that comes in pieces."""
+        """Return the same for a text that comes in pieces."""
 
     def tool_parser(self, parser: ToolParser) -> ToolParser:
-        """The parser, with filters on contents, names and arguments; the same one where there are no filters."""
+        """Return the parser, with filters on contents, names and arguments; the same one where there are no filters."""
 
     def reasoning_parser(self, parser: ReasoningParser) -> ReasoningParser:
-        """The parser, with filters on contents and reasoning; the same one where there are no filters."""
+        """Return the parser, with filters on contents and reasoning; the same one where there are no filters."""
 
 
 class NoGuard:

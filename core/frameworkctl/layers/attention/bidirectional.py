@@ -41,7 +41,7 @@ class BidirectionalAttention(DirectModule):
         )
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
-        """``q [T, H, D]``, ``k`` and ``v [T, K, D]`` -> ``[T, H * D]``; ``bias`` is what ``biased`` promised."""
+        """Return ``q [T, H, D]``, ``k`` and ``v [T, K, D]`` -> ``[T, H * D]``; ``bias`` is what ``biased`` promised."""
         out = torch.empty(q.shape, dtype=q.dtype, device=q.device)
         self.ops.varlen_attention(q, k, v, out, scale=self.scale, window=self.window, softcap=self.softcap, bias=bias)
         return out.view(out.shape[0], -1)

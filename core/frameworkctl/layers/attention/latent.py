@@ -47,8 +47,8 @@ class LatentAttention(nn.Module):
         self.cache = self.ops.view_latent_cache(pages, block_size=block_size, dim=self.dim, dtype=self.ctx.dtype)
 
     def forward(self, q_nope: Tensor, q_rope: Tensor, latent: Tensor, k_rope: Tensor, batch: Batch) -> Tensor:
-        """``q_nope [T, H, nope]``, ``q_rope [T, H, rope]``, ``latent [T, rank]``, ``k_rope [T, rope]`` -> ``[T, H *
-        value]``; position is already in the ``rope`` parts."""
+        """Return ``q_nope [T, H, nope]``, ``q_rope [T, H, rope]``, ``latent [T, rank]``, ``k_rope [T, rope]`` -> ``[T,
+        H * value]``; position is already in the ``rope`` parts."""
         self.ops.write_latent(torch.cat([latent, k_rope], dim=-1), self.cache, batch.groups[self.group])
         absorbed = torch.bmm(q_nope.transpose(0, 1), self.to_query).transpose(0, 1)
         query = torch.cat([absorbed, q_rope], dim=-1)

@@ -73,7 +73,7 @@ class Attention(DirectModule):
         )
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, batch: Batch, cos_sin: Tensor | None = None) -> Tensor:
-        """``q [T, H, D]``, ``k`` and ``v [T, K, D]`` -> ``[T, H * D]``.
+        """Return ``q [T, H, D]``, ``k`` and ``v [T, K, D]`` -> ``[T, H * D]``.
 
         ``cos_sin [T, R]``, rows of a RotaryTable: with ``rotary``; ``q`` and ``k`` are overwritten then.
         """

@@ -40,7 +40,9 @@ def _llama3(rope: Rope, dim: int) -> Frequencies:
 
 
 def yarn_mscale(factor: float, mscale: float = 1.0) -> float:
-    """``0.1 mscale ln(factor) + 1``: how much sharper attention gets over a longer context (Peng et al. 2023)."""
+    """Return ``0.1 mscale ln(factor) + 1``: how much sharper attention gets over a longer context (Peng et al.
+    2023).
+    """
     return 0.1 * mscale * math.log(factor) + 1.0 if factor > 1 else 1.0
 
 
@@ -50,7 +52,7 @@ def _yarn(rope: Rope, dim: int) -> Frequencies:
     original = float(rope["original_max_position_embeddings"])
 
     def turning(rotations: float) -> float:
-        """The pair that turns this often within the trained context."""
+        """Return the pair that turns this often within the trained context."""
         return dim * math.log(original / (rotations * 2 * math.pi)) / (2 * math.log(theta))
 
     low, high = turning(float(rope.get("beta_fast") or 32)), turning(float(rope.get("beta_slow") or 1))
@@ -69,7 +71,7 @@ def _yarn(rope: Rope, dim: int) -> Frequencies:
 
 
 def _longrope(rope: Rope, dim: int) -> Frequencies:
-    """Each frequency has a factor of its own, found by search (Ding et al. 2024).
+    """Return the frequencies, each with a factor of its own that was found by search (Ding et al. 2024).
 
     The mapping says by ``long`` which of the two lists to take: sequences up to the trained length use the short one.
     """

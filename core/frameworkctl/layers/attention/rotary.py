@@ -29,7 +29,7 @@ class RotaryTable:
         self.table = table.to(dtype=ctx.dtype, device=ctx.device)
 
     def at(self, positions: Tensor, long: Tensor | None = None) -> Tensor:
-        """``[T]`` int64 -> ``[T, dim]``; ``long [T]`` is the batch's, and given where ``long_after`` is set."""
+        """Return ``[T]`` int64 -> ``[T, dim]``; ``long [T]`` is the batch's, and given where ``long_after`` is set."""
         if self.long_after is not None and long is not None:
             positions = positions + long * self.positions
         return self.table.index_select(0, positions)

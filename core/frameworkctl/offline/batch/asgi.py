@@ -18,7 +18,7 @@ class Answer(msgspec.Struct):
 
 
 async def post(app: Any, url: str, body: bytes, request_id: str) -> Answer:
-    """``POST`` JSON to a path (maybe with a query). Being cancelled is the client going away."""
+    """Return ``POST`` JSON to a path (maybe with a query). Being cancelled is the client going away."""
     path, _, query = url.partition("?")
     headers = [
         (b"content-type", b"application/json"),

@@ -25,7 +25,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def open_input(path: str) -> BinaryIO:
-    """``-`` is standard input. Raises ConfigError."""
+    """Open the input; ``-`` is standard input. Raises ConfigError."""
     try:
         return os.fdopen(os.dup(0), "rb") if path == STANDARD else Path(path).open("rb")
     except OSError as e:

@@ -39,7 +39,9 @@ class BatchAnswer(msgspec.Struct):
 
     @property
     def key(self) -> str:
-        """What a line is known by when work goes on: its custom_id, or its place where it has none of its own."""
+        """Return what a line is known by when work goes on: its custom_id, or its place where it has none of its
+        own.
+        """
         return self.id if self.custom_id is None or self.id.startswith(LINE_ID) else self.custom_id
 
     @property
@@ -68,7 +70,7 @@ _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def read_request(line: bytes) -> BatchRequest:
-    """Raises RequestError naming what is wrong with the line."""
+    """Raise RequestError naming what is wrong with the line."""
     try:
         read = _request.decode(line)
     except _UNREADABLE as e:
@@ -88,7 +90,7 @@ def read_request(line: bytes) -> BatchRequest:
 
 
 def name_of(line: bytes) -> str | None:
-    """The custom_id of a line that may be wrong otherwise."""
+    """Return the custom_id of a line that may be wrong otherwise."""
     try:
         name = _name.decode(line).custom_id
     except _UNREADABLE:
@@ -103,7 +105,7 @@ def _text(name: Any) -> str:
 
 
 def refuse_stream(body: bytes) -> None:
-    """Raises RequestError: a file has no use for a stream. What is no object, its endpoint refuses."""
+    """Raise RequestError: a file has no use for a stream. What is no object, its endpoint refuses."""
     try:
         wanted = _stream.decode(body).stream
     except _UNREADABLE:
@@ -113,7 +115,7 @@ def refuse_stream(body: bytes) -> None:
 
 
 def answer(custom_id: str | None, status: int, request_id: str, body: Any, *, id_: str | None = None) -> BatchAnswer:
-    """``body`` is the endpoint's, or an error's."""
+    """Return a line of the answer; ``body`` is the endpoint's, or an error's."""
     error = None
     if status >= 400:
         told = body.get("error") if isinstance(body, dict) else None
@@ -124,5 +126,5 @@ def answer(custom_id: str | None, status: int, request_id: str, body: Any, *, id
 
 
 def refusal(custom_id: str | None, error: RequestError, *, id_: str | None = None) -> BatchAnswer:
-    """The answer to a line that came to no endpoint."""
+    """Return the answer to a line that came to no endpoint."""
     return answer(custom_id, error.status, uuid.uuid4().hex, error.body(), id_=id_)

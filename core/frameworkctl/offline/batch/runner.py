@@ -146,7 +146,7 @@ class Batch:
 
 
 def _worth_another(got: Answer) -> bool:
-    """The engine was down or died of it, or (429) had no room."""
+    """Return whether the engine was down, died of the request, or (429) had no room."""
     return got.status in (429, 503) or (got.status == 500 and b'"engine_died"' in got.body)
 
 

@@ -96,7 +96,7 @@ class Pooling:
 
 
 def fields_for(path: str, params: PoolingParams) -> dict[str, Any]:
-    """Raises RequestError for what those requests have no field for, where a server would ignore it."""
+    """Raise RequestError for what those requests have no field for, where a server would ignore it."""
     if path in (CLASSIFY, SCORE) and params.dimensions is not None:
         raise bad("dimensions", "dimensions is for embeddings, not for classes or scores.", "unsupported_parameter")
     return params.fields()
@@ -149,14 +149,14 @@ def ids_of_pairs(work: Work, count: int) -> list[list[int]]:
 
 
 def vector(pooled: Pooled, key: str) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """The numbers of an entry that is encoded, all in one row."""
+    """Return the numbers of an entry that is encoded, all in one row."""
     import numpy as np
 
     return np.frombuffer(bytearray(base64.b64decode(pooled.entry[key])), "<f4").astype(np.float32, copy=False)
 
 
 def rows(pooled: Pooled, key: str) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """``[size]``, or ``[tokens, size]``."""
+    """Return ``[size]``, or ``[tokens, size]``."""
     flat = vector(pooled, key)
     return flat if pooled.width is None else flat.reshape(-1, max(1, pooled.width))
 

@@ -37,13 +37,15 @@ class Group(msgspec.Struct, frozen=True):
         return -(-tokens // self.block_size)
 
     def first_visible(self, computed: int) -> int:
-        """The first page that the token at position ``computed`` can still see."""
+        """Return the first page that the token at position ``computed`` can still see."""
         if self.window is None:
             return 0
         return max(0, computed - self.window + 1) // self.block_size
 
     def held(self, computed: int, tokens: int, chunk: int, cross_tokens: int = 0) -> int:
-        """Most pages held at once on the way from ``computed`` to ``tokens`` tokens, ``chunk`` at most in a step."""
+        """Return the largest number of pages held at once on the way from ``computed`` to ``tokens`` tokens, ``chunk``
+        at most in a step.
+        """
         if self.kind == "cross":
             return self.pages_for(cross_tokens)
         if self.window is None:
@@ -72,7 +74,9 @@ class PoolLayout(msgspec.Struct, frozen=True):
         return math.lcm(*sizes) if sizes else 1
 
     def max_pages(self, max_model_len: int, chunk: int, cross_tokens: int = 0) -> int:
-        """Most pages one sequence of ``max_model_len`` tokens holds at once when computed ``chunk`` tokens a step."""
+        """Return the largest number of pages one sequence of ``max_model_len`` tokens holds at once when computed
+        ``chunk`` tokens a step.
+        """
         return sum(g.held(0, max_model_len, chunk, cross_tokens) for g in self.groups)
 
 

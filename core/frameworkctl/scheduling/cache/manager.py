@@ -37,7 +37,7 @@ class CacheManager:
     # -- prefix hits
 
     def lookup(self, seq: Sequence) -> Hit:
-        """The longest prefix valid in every group at once; at least one token is left to compute.
+        """Return the longest prefix valid in every group at once; at least one token is left to compute.
 
         None for a session, and none where the prompt is to be scored, or pooled in a way that takes the hidden states
         of all of it.
@@ -57,7 +57,9 @@ class CacheManager:
         return empty
 
     def after(self, seq: Sequence, hit: Hit) -> bytes | None:
-        """The digest of the shortest prefix that would be a longer hit than this one of ``lookup``; None for none."""
+        """Return the digest of the shortest prefix that would be a longer hit than this one of ``lookup``; None for
+        none.
+        """
         length = hit.length + self.layout.alignment
         if length >= len(seq.tokens) or not self._reads_cache(seq):
             return None
@@ -211,7 +213,7 @@ class CacheManager:
         return False
 
     def check_integrity(self, alive: list[Sequence]) -> None:
-        """Raises AssertionError unless references are exactly those of the sequences given."""
+        """Raise AssertionError unless references are exactly those of the sequences given."""
         self.pool.check_integrity()
         counts = array("l", [0] * self.pool.count)
         for seq in alive:

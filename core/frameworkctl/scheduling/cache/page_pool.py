@@ -35,7 +35,7 @@ class PagePool:
         return len(self._free)
 
     def allocate(self, n: int) -> list[int]:
-        """``n`` pages, each held once; what they contained is forgotten. The caller has checked ``free``."""
+        """Return ``n`` pages, each held once; what they contained is forgotten. The caller has checked ``free``."""
         pages = []
         for _ in range(n):
             page, _ = self._free.popitem(last=False)
@@ -74,7 +74,7 @@ class PagePool:
             self._cached[key] = page
 
     def find(self, key: bytes) -> int | None:
-        """The page with this content."""
+        """Return the page with this content."""
         return self._cached.get(key)
 
     def is_free(self, page: int) -> bool:
@@ -92,7 +92,7 @@ class PagePool:
         self._keys = [None] * self.count
 
     def check_integrity(self) -> None:
-        """Raises AssertionError unless every page is either free or held, and the index points at what it says."""
+        """Raise AssertionError unless every page is either free or held, and the index points at what it says."""
         assert self.refs[NULL_PAGE] == 0, "the null page is held"
         assert NULL_PAGE not in self._free, "the null page is free"
         for page in range(1, self.count):

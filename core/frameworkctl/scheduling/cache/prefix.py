@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 
 def root(extras: Mapping[str, str] | None) -> bytes:
-    """Where a chain begins; what must not be shared between requests (salt, adapter, media) goes in by name."""
+    """Return where a chain begins; what must not be shared between requests (salt, adapter, media) goes in by name."""
     digest = hashlib.sha256(b"frameworkctl")
     for name, value in sorted((extras or {}).items()):
         for part in (name.encode(), value.encode()):

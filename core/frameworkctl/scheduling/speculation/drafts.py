@@ -52,8 +52,8 @@ class Drafter:
         self.accepted += right
 
     def _room(self, seq: Sequence) -> int:
-        """How many drafts a sequence can take: none unless all but its last token is computed and every token after
-        is drawn from logits alone."""
+        """Return how many drafts a sequence can take: none unless all but its last token is computed and every token
+        after is drawn from logits alone."""
         params = seq.params
         decodes = len(seq.tokens) - seq.computed == 1 and not seq.pending and seq.output_len > 0
         if not decodes or seq.output_len < params.min_tokens or not _plain(seq, params):
@@ -65,7 +65,9 @@ class Drafter:
 
 
 def _plain(seq: Sequence, params: SamplingParams) -> bool:
-    """Nothing about its next token depends on more than the logits: no history, no grammar, nothing told of them."""
+    """Return whether the next token depends on nothing but the logits: no history, no grammar, no report of
+    them.
+    """
     return (
         params.logprobs is None
         and params.prompt_logprobs is None

@@ -107,7 +107,7 @@ class Generation:
             self.client.stop_sequence(self.stream, index)
 
     def _advance(self, index: int, rows: Sequence[Row]) -> Output | None:
-        """What a sequence's new rows say; None where it had ended before."""
+        """Return what a sequence's new rows say; None where it had ended before."""
         state, params = self._sequences[index], self.item.params
         if state.ended:
             return None

@@ -95,12 +95,12 @@ class Pipeline:
         return msgspec.structs.replace(work, items=[await model.compiled(item) for item in work.items])
 
     def _default(self, endpoint: Endpoint) -> str | None:
-        """The name of the model that the endpoint chooses where a request names none."""
+        """Return the name of the model that the endpoint chooses where a request names none."""
         chosen = endpoint.default_model(list(dict.fromkeys(self._service.models.values())))
         return None if chosen is None else chosen.name
 
     async def shown(self, work: Work, model: LocalModel) -> Work:
-        """The work with its prompts as they may be echoed."""
+        """Return the work with its prompts as they may be echoed."""
         guard = self._scope.guard(model)
         if not guard.filters or work.pool:
             return work
@@ -108,7 +108,7 @@ class Pipeline:
         return await asyncio.get_running_loop().run_in_executor(lane, guard.work, work)
 
     async def whole(self, work: Work, model: LocalModel) -> list[Output]:
-        """Every sequence to its end, ordered by item and index."""
+        """Run every sequence to its end; return them ordered by item and index."""
         found: dict[tuple[int, int], Output] = {}
         async with aclosing(self._scope.run(work, model)) as outputs:
             async for output in outputs:

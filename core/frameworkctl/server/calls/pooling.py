@@ -45,7 +45,7 @@ def kinds(items: Sequence[PoolItem]) -> dict[Kind, list[int]]:
 
 
 def check_tasks(items: Sequence[PoolItem], model: LocalModel) -> None:
-    """Raises RequestError where the model does not do what a text is to be pooled for."""
+    """Raise RequestError if the model does not do what a text is to be pooled for."""
     for task in {item.params.task for item in items}:
         if model.info.pooling is None or task not in model.info.tasks:
             raise RequestError(
@@ -92,7 +92,7 @@ class PoolRun:
             self.client.close(stream)
 
     def _next(self) -> list[int]:
-        """Texts that may go now."""
+        """Return the numbers of the texts that may go now."""
         begin = self._at
         while self._at < len(self._waiting):
             tokens = len(self.items[self._waiting[self._at]].prompt.token_ids)
@@ -124,7 +124,7 @@ class PoolRun:
 
 
 def unpacked(pooled: Pooled) -> Iterator[PoolOutput]:
-    """The texts of an engine's answer."""
+    """Yield the texts of an engine's answer."""
     at = 0
     for place, number in enumerate(pooled.numbers):
         rows = pooled.rows[place] if pooled.rows else None
@@ -134,7 +134,7 @@ def unpacked(pooled: Pooled) -> Iterator[PoolOutput]:
 
 
 async def answer(formatter: PoolFormatter, outputs: list[PoolOutput], usage: Usage, lanes: Lanes, asked: int) -> Reply:
-    """The formatter's reply as bytes; what is large is written apart, so that streams do not wait for it.
+    """Return the formatter's reply as bytes; what is large is written apart, so that streams do not wait for it.
 
     ``asked`` bytes came with the request: an answer may hold its texts.
     """

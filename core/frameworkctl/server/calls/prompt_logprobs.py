@@ -15,7 +15,7 @@ LARGE = 4096  # tokens from which on a thread does the work, so that other strea
 
 
 async def unpack(vocabulary: Vocabulary, prompt: Sequence[int], scores: Sequence[PromptScores]) -> list[PromptLogprob]:
-    """One entry per prompt token but the first; where a preempted prompt was scored twice, either will do."""
+    """Return one entry per prompt token but the first; where a preempted prompt was scored twice, either will do."""
     if sum(s.count * (s.width + 1) for s in scores) < LARGE:
         return _unpack(vocabulary, prompt, scores)
     return await asyncio.to_thread(_unpack, vocabulary, prompt, scores)

@@ -145,7 +145,7 @@ class CallScope:
         return await next_logprobs(self._client(item, model), prompts, count, item, self.number)
 
     async def _filtered(self, generation: Generation | SearchRun, model: LocalModel) -> AsyncGenerator[Output, None]:
-        """What plugins' filters let through: no output reaches an endpoint by another way."""
+        """Yield what plugins' filters let through: no output reaches an endpoint by another way."""
         guard, item = self.guard(model), generation.item
         number = guard.number()
         sequences = [GuardedSequence(guard, item, number, i) for i in range(item.n if guard.filters else 0)]

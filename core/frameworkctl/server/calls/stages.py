@@ -56,7 +56,7 @@ def _format(request: Any, work: Work, model: ServedModel, call: Call) -> Formatt
 
 
 def plugin_error(host: PluginHost, error: Exception) -> RequestError:
-    """An unexpected exception as a 500; names the plugin in whose code it was raised."""
+    """Return an unexpected exception as a 500; names the plugin in whose code it was raised."""
     plugin = host.blame(error)
     where = "" if plugin is None or plugin.builtin else f" in plugin {plugin.label!r} ({plugin.origin})"
     return RequestError(

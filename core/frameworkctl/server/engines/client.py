@@ -49,7 +49,9 @@ class EngineClient(asyncio.Protocol):
 
     @property
     def open_sequences(self) -> int:
-        """Sequences that run or wait; a request for vectors counts once, since it sends few texts at a time."""
+        """Return how many sequences run or wait; a request for vectors counts once, since it sends few texts at a
+        time.
+        """
         return sum(stream.weight for stream in self._streams.values())
 
     # -- requests
@@ -109,11 +111,11 @@ class EngineClient(asyncio.Protocol):
             self.send(message)
 
     async def ask(self) -> dict[str, Any]:
-        """The engine's own account of its integrity."""
+        """Return the engine's own account of its integrity."""
         return await self._answer(Ask(next(self._ids)))
 
     def read_embeds(self, data: bytes, hidden_size: int, max_tokens: int) -> dict[str, Any]:
-        """The answer to ``ReadEmbeds``. For a thread that may wait, not for the loop's."""
+        """Return the answer to ``ReadEmbeds``. For a thread that may wait, not for the loop's."""
         assert self._loop is not None, "there is a connection"
         message = ReadEmbeds(next(self._ids), data, hidden_size, max_tokens)
         return asyncio.run_coroutine_threadsafe(self._answer(message), self._loop).result()

@@ -25,7 +25,7 @@ class Stream(Generic[T]):
 
     @property
     def weight(self) -> int:
-        """How much it counts in the engine's queue."""
+        """Return how much it counts in the engine's queue."""
         return 1
 
     def push(self, row: Row) -> None:
@@ -47,7 +47,7 @@ class Stream(Generic[T]):
             self._waiter.set_result(None)
 
     async def next(self) -> list[T]:
-        """All that has come, at least one. Raises RequestError when the engine cannot go on."""
+        """Return all that has come, at least one. Raises RequestError when the engine cannot go on."""
         while not self._found:
             if self._error is not None:
                 raise self._error

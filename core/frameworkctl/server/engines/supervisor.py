@@ -98,7 +98,7 @@ class Engine:
         self.changed = asyncio.Event()
 
     def live_client(self) -> EngineClient:
-        """The client of a ready engine. Raises UnavailableError (503) otherwise."""
+        """Return the client of a ready engine. Raises UnavailableError (503) otherwise."""
         if self.state == "ready" and self.client is not None:
             return self.client
         if self.state == "loading":

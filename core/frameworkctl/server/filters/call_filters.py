@@ -60,7 +60,7 @@ class Guard:
         return GuardedReasoningParser(parser, self) if self.filters else parser
 
     def passes(self, text: str, context: str) -> bool:
-        """Whether the filters leave ``text`` alone behind ``context``, which has been shown."""
+        """Return whether the filters leave ``text`` alone behind ``context``, which has been shown."""
         if not text:
             return True
         number = next(self._beside)
@@ -71,7 +71,7 @@ class Guard:
     # -- prompts
 
     def work(self, work: Work) -> Work:
-        """The Work for a formatter: prompts as they may be echoed. Takes time in proportion to their lengths."""
+        """Return the Work for a formatter: prompts as they may be echoed. Takes time in proportion to their lengths."""
         if not self.filters:
             return work
         items = [msgspec.structs.replace(item, prompt=self._prompt(item.prompt)) for item in work.items]
@@ -94,7 +94,7 @@ class Guard:
         return tuple(token for token in top if self.passes(token.text, context))
 
     def _prompt(self, prompt: Prompt) -> Prompt:
-        """The prompt, its ids left out where the filters change any text that they stand for."""
+        """Return the prompt, its ids left out where the filters change any text that they stand for."""
         known = self._prompts.get(id(prompt))
         if known is None:
             known = self._prompts[id(prompt)] = (prompt, self._screened(prompt))

@@ -37,7 +37,7 @@ class GuardedSequence:
         self._tokens: deque[_Token] = deque()  # not passed yet
 
     def pass_on(self, output: Output) -> Output:
-        """The output as endpoints may see it."""
+        """Return the output as endpoints may see it."""
         item, ids, entries, vocabulary = output.item, output.token_ids, output.logprobs, self._guard.vocabulary
         if not self._changed:
             for at, id_ in enumerate(ids):
@@ -88,7 +88,9 @@ class GuardedSequence:
             self._changed = True
 
     def _passed(self, *, all_: bool, last: bool) -> list[_Token]:
-        """Tokens whose text has been shown; ``all_`` of them where there is nothing that a stop string cut off."""
+        """Return tokens whose text has been shown; ``all_`` of them where there is nothing that a stop string cut
+        off.
+        """
         out: list[_Token] = []
         while self._tokens and not self._changed:
             token = self._tokens[0]

@@ -33,7 +33,7 @@ _PARAMETER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 
 def build_app(service: Service) -> ASGIApp:
-    """One handler per route, the generated documentation, and errors in the API's shape everywhere."""
+    """Return one handler per route, the generated documentation, and errors in the API's shape everywhere."""
     endpoints = [r.spec() for r in dict.fromkeys(service.host.registry.endpoints.values())]
     # Before the others, so that a plugin's page at / takes the place of ours.
     endpoints = [docs.DocsEndpoint(lambda: openapi.document(endpoints)), *endpoints]

@@ -19,7 +19,7 @@ class KeyRing:
         self._digests = [hashlib.sha256(k.encode()).digest() for k in keys]
 
     def check(self, headers: Mapping[str, str]) -> None:
-        """Raises RequestError 401 unless a valid key came along. Takes the same time for every wrong key."""
+        """Raise RequestError 401 unless a valid key came along. Takes the same time for every wrong key."""
         if not self._digests:
             return
         scheme, _, token = headers.get("authorization", "").partition(" ")

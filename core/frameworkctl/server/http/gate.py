@@ -78,7 +78,7 @@ class Gate:
 
 
 def _clean(value: str | None) -> str | None:
-    """A client's request id, if it is fit for a header and a log line."""
+    """Return a client's request id, if it is fit for a header and a log line."""
     if not value or len(value) > MAX_REQUEST_ID or not value.isprintable() or not value.isascii():
         return None
     return value

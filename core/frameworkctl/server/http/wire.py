@@ -24,7 +24,7 @@ def encode(value: Any) -> bytes:
 
 
 def frame(payload: Payload) -> bytes:
-    """One server-sent event."""
+    """Return one server-sent event."""
     if isinstance(payload, ServerEvent):
         return b"event: " + payload.name.encode() + b"\ndata: " + encode(payload.data) + b"\n\n"
     return b"data: " + encode(payload) + b"\n\n"

@@ -38,7 +38,7 @@ def embeds_prompt(model: ModelView, data: str, param: str) -> Prompt:
 
 
 def chat_embeds_prompt(model: ModelView, text: str, parts: EmbedParts, *, add_special_tokens: bool) -> Prompt:
-    """A conversation as its template has rendered it, with embeddings where their marks are.
+    """Return a conversation as its template has rendered it, with embeddings where their marks are.
 
     Raises:
         RequestError: a part that cannot be used, or more than the context holds.
@@ -86,7 +86,7 @@ def _with_stand_ins(model: ModelView, texts: list[str], add_special_tokens: bool
 
 
 def prompt_bytes(prompt: Prompt) -> bytes:
-    """A prompt's token ids as they travel: int32, with ``IN_PLACE`` where an embedding stands."""
+    """Return a prompt's token ids as they travel: int32, with ``IN_PLACE`` where an embedding stands."""
     ids = array("i", prompt.token_ids)
     for start, count in prompt.embeds.spans if prompt.embeds is not None else ():
         ids[start : start + count] = array("i", [IN_PLACE]) * count

@@ -33,7 +33,7 @@ SpecT = TypeVar("SpecT")
 
 
 def models_to_serve(options: Options, host: PluginHost) -> list[NamedModel]:
-    """Those that were asked for, else the bundled ones that are served by default."""
+    """Return the models that were asked for, else the bundled ones that are served by default."""
     if options.models:
         return options.models
     specs = [r.spec for r in host.registry.checkpoints.values() if r.spec.default]
@@ -47,7 +47,7 @@ def models_to_serve(options: Options, host: PluginHost) -> list[NamedModel]:
 
 
 def load_model(named: NamedModel, options: Options, host: PluginHost) -> LocalModel:
-    """Everything of one model but its weights.
+    """Return everything of one model but its weights.
 
     Raises:
         ConfigError: it cannot be found, read, or run.
@@ -156,7 +156,7 @@ def _constraints(model: LocalModel, host: PluginHost, options: Options) -> Const
 
 
 def _with_defaults(settings: ModelOptions, spec: CheckpointSpec | None, host: PluginHost) -> ModelOptions:
-    """A bundled checkpoint knows some options of its own; what the user says counts more, plugins left out too."""
+    """Add the options of a bundled checkpoint; the user's own options come first."""
     given = {} if spec is None else {n: v for n, v in spec.options.items() if getattr(settings, n) is None}
     if given.get("tool_call_parser", "") not in {"", *host.registry.tool_parsers}:
         given = {n: v for n, v in given.items() if n not in ("tool_call_parser", "enable_auto_tool_choice")}
@@ -187,7 +187,7 @@ def _content_format(settings: ModelOptions, source: str | None) -> ContentFormat
 
 
 def engine_config(model: LocalModel, options: Options, engines: int) -> EngineConfig:
-    """What the model's engine is started with."""
+    """Return what the model's engine is started with."""
     own_dtype = "bfloat16" if model.info.dtype in model.info.overflows else model.info.dtype
     own = EngineOptions(**{name: getattr(model.settings, name) for name in EngineOptions.__struct_fields__})
     if model.info.pooling is not None and model.info.pooling.whole:  # a text comes in one step, or not at all

@@ -186,13 +186,15 @@ class LocalModel:
         return self._pool_prompts.cut(texts, tokens)
 
     def _tokens_in_front(self, text: str, ids: list[int]) -> int:
-        """How many tokens the tokenizer has put before those of the text itself."""
+        """Return how many tokens the tokenizer has put before those of the text itself."""
         plain = self.tokenizer.encode(text, add_special_tokens=False)
         extra = len(ids) - len(plain)
         return next((n for n in range(extra, 0, -1) if ids[n : n + len(plain)] == plain), 0)
 
     def _tokens_to_keep(self, truncate: int | None) -> int | None:
-        """What ``truncate_prompt_tokens`` comes to; a token of the context is left for the answer, if there is one."""
+        """Return what ``truncate_prompt_tokens`` comes to; a token of the context is left for the answer, if there is
+        one.
+        """
         if truncate is None:
             return None
         if not -1 <= truncate <= self.max_model_len:
@@ -317,7 +319,7 @@ class LocalModel:
 
 
 def cache_extras(salt: str | None, embeds: PromptEmbeds | None = None) -> dict[str, str] | None:
-    """What keeps a request's part of the prefix cache apart."""
+    """Return what keeps a request's part of the prefix cache apart."""
     extras = {} if salt is None else {"salt": salt}
     if embeds is not None:
         extras["embeds"] = embeds.digest

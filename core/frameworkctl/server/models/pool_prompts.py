@@ -166,7 +166,7 @@ def _no_room(error: NoRoom, truncate: int | None, field: str = TRUNCATE) -> Requ
 
 
 def _counted(total: int, prompt: Prompt, param: str) -> int:
-    """``total`` with the prompt's tokens. Raises RequestError where a call has too many."""
+    """Return ``total`` with the prompt's tokens. Raises RequestError where a call has too many."""
     total += len(prompt.token_ids)
     if total > MAX_TOKENS:
         raise _too_many(param)
@@ -178,5 +178,5 @@ def _too_many(param: str) -> RequestError:
 
 
 def _names(param: str, count: int) -> list[str]:
-    """How messages call each of them."""
+    """Return how messages call each of them."""
     return [param] if count == 1 else [f"{param}[{i}]" for i in range(count)]

@@ -98,7 +98,7 @@ def _arguments(call: ProcessorCall, spec: LogitsProcessorSpec, path: str) -> dic
 
 
 def _check_allowed(model: ModelView, qualname: str, path: str) -> None:
-    """Raises unless the operator's pattern lets an engine import this name."""
+    """Raise unless the operator's pattern lets an engine import this name."""
     pattern = model.settings.logits_processor_pattern
     if pattern is not None and _QUALNAME.fullmatch(qualname) and re.fullmatch(pattern, qualname):
         return

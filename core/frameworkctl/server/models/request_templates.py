@@ -23,7 +23,7 @@ def template_workers() -> WorkerPool:
 def requested_template(
     chat_template: str | None, template_kwargs: Mapping[str, Any] | None, *, trusted: bool
 ) -> tuple[str | None, dict[str, Any]]:
-    """The template that a request brings, and the variables without it.
+    """Return the template that a request brings, and the variables without it.
 
     Raises:
         RequestError: it may not bring one; it is no text; a variable is none of a template's.
@@ -54,7 +54,7 @@ def requested_template(
 
 
 def render(workers: WorkerPool, rendering: request_template.Rendering) -> str:
-    """The prompt's text; waits for a worker. Raises RequestError 400 for whatever the template does."""
+    """Return the prompt's text; waits for a worker. Raises RequestError 400 for whatever the template does."""
     try:
         text: str = workers.call(request_template.FUNCTION, msgspec.to_builtins(rendering), seconds=SECONDS)
     except OutOfTime:

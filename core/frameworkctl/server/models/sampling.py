@@ -91,7 +91,7 @@ def _max_tokens(model: ModelView, fields: Mapping[str, Any], default: int | None
 
 
 def _bad_words(model: ModelView, words: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Each word as it begins a text and as it follows another one, where a leading blank changes its tokens."""
+    """Return each word as it begins a text and as it follows another one, where a leading blank changes its tokens."""
     if sum(map(len, words)) > MAX_BAD_WORD_CHARACTERS:
         message = f"bad_words have more than {MAX_BAD_WORD_CHARACTERS} characters in all: send fewer or shorter ones."
         raise bad("bad_words", message)

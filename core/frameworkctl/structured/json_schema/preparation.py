@@ -20,7 +20,7 @@ MAX_PROPERTIES_SQUARED = 1_000_000  # compile time grows with the square of the 
 
 
 def read(value: Any) -> Any:
-    """A schema as objects, from JSON text or as it is.
+    """Return a schema as objects, from JSON text or as it is.
 
     Raises:
         ValueError: not JSON, neither an object nor a boolean, or larger than the limits.
@@ -75,7 +75,7 @@ def _check_object(item: dict[str, Any]) -> int:
 
 
 def closed(schema: Any) -> Any:
-    """The schema with ``additionalProperties: false`` wherever an object schema does not say."""
+    """Return the schema with ``additionalProperties: false`` wherever an object schema does not say."""
 
     def close(found: dict[str, Any]) -> dict[str, Any]:
         kind = found.get("type")
@@ -86,7 +86,9 @@ def closed(schema: Any) -> Any:
 
 
 def with_strict_times(schema: Any) -> Any:
-    """The schema with a pattern where a format allows times that few readers know: a second 60, a year 0, a ``t``."""
+    """Return the schema with a pattern where a format allows times that few readers know: a second 60, a year 0, a
+    ``t``.
+    """
 
     def narrow(found: dict[str, Any]) -> dict[str, Any]:
         pattern = None if "pattern" in found else TIMES.get(str(found.get("format")))
@@ -96,7 +98,7 @@ def with_strict_times(schema: Any) -> Any:
 
 
 def _changed(schema: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
-    """A copy in which every object that is a schema, and no other, has what ``change`` adds to it."""
+    """Return a copy in which every object that is a schema, and no other, has what ``change`` adds to it."""
     if isinstance(schema, list):
         return [_changed(item, change) for item in schema]
     if not isinstance(schema, dict):
@@ -111,7 +113,7 @@ def _changed(schema: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) ->
 
 
 def with_options(schema: Any, options: dict[str, Any]) -> Any:
-    """The schema as llguidance takes it: its options stand in the outermost object, whatever was there."""
+    """Return the schema as llguidance takes it: its options stand in the outermost object, whatever was there."""
     schema = with_strict_times(schema)
     if schema is False:
         return schema

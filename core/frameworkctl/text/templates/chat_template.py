@@ -192,7 +192,9 @@ def _to_json(
 
 
 def _normalize(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The messages without null fields, which most templates would print, and with every name of the reasoning."""
+    """Return the messages without null fields, which most templates would print, and with every name of the
+    reasoning.
+    """
     if not messages:
         raise ValueError("the conversation is empty: at least one message is needed")
     turns = []

@@ -66,7 +66,7 @@ class _Usage:
             self._collect(child, child if isinstance(child, nodes.Macro) else scope)
 
     def _bound(self, call: nodes.Call) -> Iterator[tuple[nodes.Node, tuple[Scope, str]]]:
-        """The arguments of a macro call, with the parameters they are bound to."""
+        """Yield the arguments of a macro call, with the parameters they are bound to."""
         macro = self._macros.get(call.node.name) if isinstance(call.node, nodes.Name) else None
         if macro:
             yield from ((value, (macro, name.name)) for value, name in zip(call.args, macro.args, strict=False))
@@ -89,7 +89,7 @@ _MEANINGS: tuple[Meaning, ...] = ("messages", "message", "content")
 
 
 def _unwrapped(value: nodes.Node | None) -> nodes.Node | None:
-    """The value without filters, tests and slices."""
+    """Return the value without filters, tests and slices."""
     while True:
         match value:
             case nodes.Filter(node=inner) | nodes.Test(node=inner) | nodes.Getitem(node=inner, arg=nodes.Slice()):
@@ -99,7 +99,7 @@ def _unwrapped(value: nodes.Node | None) -> nodes.Node | None:
 
 
 def _owner_of_content(value: nodes.Node | None) -> str | None:
-    """The ``m`` of ``m.content`` and ``m['content']``."""
+    """Return the ``m`` of ``m.content`` and ``m['content']``."""
     match value:
         case nodes.Getattr(node=nodes.Name(name=owner), attr="content"):
             return str(owner)

@@ -16,12 +16,12 @@ class EmbedParts:
         self.found: list[tuple[str, str]] = []  # path of the part, and its file as base64
 
     def mark(self, path: str, data: str) -> str:
-        """What stands for it."""
+        """Return what stands for it."""
         self.found.append((path, data))
         return f"{self._mark}{len(self.found) - 1}e"
 
     def cut(self, text: str) -> tuple[list[str], list[int]]:
-        """The texts around the marks, one more than there are, and which part each mark is.
+        """Return the texts around the marks, one more than there are, and which part each mark is.
 
         Raises:
             RequestError: 400 with the path of a part that the template leaves out or repeats.

@@ -31,7 +31,7 @@ class Arguments(dict[str, Any]):
 
     @property
     def json_text(self) -> str:
-        """The arguments as JSON text, in the client's own writing where there is one."""
+        """Return the arguments as JSON text, in the client's own writing where there is one."""
         return json.dumps(self, ensure_ascii=False) if self._text is None else self._text
 
 
@@ -110,7 +110,7 @@ def _prepare(message: Any, path: str, content_format: ContentFormat, embeds: Emb
 
 
 def _parts(content: Any, path: str, embeds: EmbedParts | None) -> list[str]:
-    """The texts of a content, whichever way it was written."""
+    """Return the texts of a content, whichever way it was written."""
     if content is None:
         return []
     if isinstance(content, str):
@@ -164,7 +164,7 @@ def _assistant(message: Mapping[str, Any], path: str, out: dict[str, Any]) -> No
 
 
 def _tool_call(call: Any, path: str) -> dict[str, Any]:
-    """A call with its arguments as an object: templates print them as JSON themselves."""
+    """Return a call with its arguments as an object: templates print them as JSON themselves."""
     function = call.get("function") if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
         raise bad(f"{path}.function", f"{path}.function must be an object with a 'name'.")

@@ -31,7 +31,7 @@ class Rendering(msgspec.Struct, kw_only=True):
 
 
 def render(argument: Any) -> str:
-    """The prompt's text for a ``Rendering`` as it has travelled.
+    """Return the prompt's text for a ``Rendering`` as it has travelled.
 
     Raises:
         RequestError: 400; ``param`` is ``chat_template``, or the path of a message that is wrong.

@@ -46,7 +46,7 @@ SELFTEST = ("-P", "-m", "frameworkctl_kernels.cpu.compile.selftest")  # what Pyt
 
 
 def place() -> Path:
-    """Where the compiled kernels for this machine are, or will be.
+    """Return where the compiled kernels for this machine are, or will be.
 
     ``CXX`` names a compiler other than the first of g++, clang++ and c++; ``FRAMEWORKCTL_CPU_ARCH`` a processor other
     than this one, as ``-march`` takes it (x86-64-v3: AVX2 only).
@@ -61,7 +61,7 @@ def place() -> Path:
 
 
 def library(*, wait: bool = True) -> Path:
-    """The compiled and tested kernels for this machine, made now if they are not in the cache or damaged there.
+    """Return the compiled and tested kernels for this machine, made now if they are not in the cache or damaged there.
 
     Where another process is making them, its work is waited for; or, without ``wait``, left to it.
 
@@ -110,14 +110,14 @@ def _remove(damaged: Path) -> None:
 
 
 def cache_dir() -> Path:
-    """``$FRAMEWORKCTL_CACHE``, else ``frameworkctl`` in the user's cache folder."""
+    """Return ``$FRAMEWORKCTL_CACHE``, else ``frameworkctl`` in the user's cache folder."""
     if own := os.environ.get("FRAMEWORKCTL_CACHE"):
         return Path(own).expanduser().absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "frameworkctl"
 
 
 def processor_flags() -> frozenset[str]:
-    """What /proc/cpuinfo says the first processor can do; nothing where there is no such file."""
+    """Return what /proc/cpuinfo says the first processor can do; nothing where there is no such file."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as f:
             for line in f:
@@ -130,7 +130,7 @@ def processor_flags() -> frozenset[str]:
 
 
 def find_compiler() -> list[str]:
-    """The command that compiles C++, with the words that ``CXX`` gives. Raises BackendUnavailable."""
+    """Return the command that compiles C++, with the words that ``CXX`` gives. Raises BackendUnavailable."""
     given = shlex.split(os.environ.get("CXX", ""))
     if given:
         if shutil.which(given[0]) is None:
@@ -147,7 +147,7 @@ def _sources() -> list[Path]:
 
 
 def _processor() -> str:
-    """Who made the first processor, and its model: those of one model can do the same."""
+    """Return who made the first processor, and its model: those of one model can do the same."""
     wanted = ("vendor_id", "cpu family", "model")
     found: dict[str, str] = {}
     with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as f:

@@ -65,7 +65,7 @@ class Library(Protocol):
 
 
 def load(path: Path) -> ctypes.CDLL:
-    """Raises OSError where the file is no library, AttributeError where it lacks a function."""
+    """Raise OSError if the file is no library, AttributeError where it lacks a function."""
     library = ctypes.CDLL(str(path))
     for name, arguments in SIGNATURES.items():
         function = getattr(library, name)
@@ -76,5 +76,5 @@ def load(path: Path) -> ctypes.CDLL:
 
 @lru_cache(maxsize=1)
 def kernels() -> ctypes.CDLL:
-    """The kernels of this machine, compiled if need be. Raises BackendUnavailable."""
+    """Return the kernels of this machine, compiled if need be. Raises BackendUnavailable."""
     return load(build.library())

@@ -28,7 +28,7 @@ def address(array: Array) -> int:
 
 
 def to_bf16(x: Array) -> NDArray[np.uint16]:
-    """The upper half of each float32, rounded to nearest even."""
+    """Return the upper half of each float32, rounded to nearest even."""
     bits = np.ascontiguousarray(x, dtype=np.float32).view(np.uint32)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
 
@@ -38,7 +38,7 @@ def from_bf16(x: NDArray[np.uint16]) -> NDArray[np.float32]:
 
 
 def check(name: str, got: Array, wanted: Array, tolerance: float) -> None:
-    """Raises ValueError where the largest difference exceeds ``tolerance`` times the largest value wanted."""
+    """Raise ValueError if the largest difference exceeds ``tolerance`` times the largest value wanted."""
     error = float(np.abs(got.astype(np.float64) - wanted).max()) / max(1e-30, float(np.abs(wanted).max()))
     if not error <= tolerance:
         raise ValueError(f"{name} is off by {error:.1e} (at most {tolerance:.1e} is right)")

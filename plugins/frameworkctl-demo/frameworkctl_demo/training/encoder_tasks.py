@@ -33,7 +33,7 @@ class Task(Protocol):
         """Of a fresh batch."""
 
     def held_out(self) -> float:
-        """The share that is right of a few that are not trained on."""
+        """Return the share that is right of a few that are not trained on."""
 
 
 class Reranker:
@@ -47,7 +47,7 @@ class Reranker:
         return self._hints.parameters()
 
     def loss(self, rng: random.Random) -> torch.Tensor:
-        """The right document above the others of its question, and each score for itself a probability."""
+        """Return the right document above the others of its question, and each score for itself a probability."""
         groups = [group(rng, "train") for _ in range(_GROUPS)]
         encoded = encode_groups(self._tokenizer, groups)
         states = states_of(self.model, encoded)
@@ -114,17 +114,17 @@ class Hints(torch.nn.Module):
 
 
 def encode_groups(tokenizer: Tokenizer, groups: Sequence[Group]) -> list[Encoding]:
-    """Each question with each of its documents."""
+    """Return each question with each of its documents."""
     return tokenizer.encode_batch([(made.query, document.text) for made in groups for document in made.documents])
 
 
 @torch.inference_mode()
 def rank_scores(model: BertForSequenceClassification, tokenizer: Tokenizer, groups: Sequence[Group]) -> torch.Tensor:
-    """`[groups, documents]`, for groups of equally many documents."""
+    """Return `[groups, documents]`, for groups of equally many documents."""
     return logits_of(model, states_of(model, encode_groups(tokenizer, groups))).view(len(groups), -1)
 
 
 @torch.inference_mode()
 def class_scores(model: BertForSequenceClassification, tokenizer: Tokenizer, made: Sequence[Review]) -> torch.Tensor:
-    """`[reviews, labels]`."""
+    """Return `[reviews, labels]`."""
     return logits_of(model, states_of(model, tokenizer.encode_batch([one.text for one in made])))

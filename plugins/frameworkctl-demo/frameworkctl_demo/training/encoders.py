@@ -21,7 +21,7 @@ _LAYERS = {"reranker": 3, "classifier": 2}
 
 
 def build_encoder(tokenizer: Tokenizer, task: str) -> BertForSequenceClassification:
-    """A small BERT with one score, or with a score for each class."""
+    """Return a small BERT with one score, or with a score for each class."""
     labels = ("relevance",) if task == "reranker" else LABELS
     config = BertConfig(
         vocab_size=tokenizer.get_vocab_size(),
@@ -56,7 +56,7 @@ def _compare_words(model: BertForSequenceClassification) -> None:
 
 
 def states_of(model: BertForSequenceClassification, encoded: Sequence[Encoding]) -> list[torch.Tensor]:
-    """The last states `[tokens, hidden]` of each text, in float32, computed in a few batches of like length."""
+    """Return the last states `[tokens, hidden]` of each text, in float32, computed in a few batches of like length."""
     order = sorted(range(len(encoded)), key=lambda index: len(encoded[index].ids))
     size = -(-len(order) // _CHUNKS)
     found: dict[int, torch.Tensor] = {}
@@ -73,7 +73,7 @@ def states_of(model: BertForSequenceClassification, encoded: Sequence[Encoding])
 
 
 def logits_of(model: BertForSequenceClassification, states: Sequence[torch.Tensor]) -> torch.Tensor:
-    """`[texts, labels]`."""
+    """Return `[texts, labels]`."""
     pooled: torch.Tensor = model.bert.pooler(torch.stack([one[:1] for one in states]))
     logits: torch.Tensor = model.classifier(pooled)
     return logits

@@ -28,7 +28,7 @@ class Answer:
 
     @property
     def right(self) -> bool:
-        """Whether this is the one reply the model was taught for the question."""
+        """Return whether this is the one reply the model was taught for the question."""
         return self.text == self.conversation.turns[-1].reply
 
 
@@ -47,7 +47,7 @@ class Checkpoint:
         *,
         sample: bool = False,
     ) -> list[str]:
-        """The reply to each chat with its tools, decoded greedily or as generation_config.json says."""
+        """Return the reply to each chat with its tools, decoded greedily or as generation_config.json says."""
         apply = self.tokenizer.apply_chat_template
         prompts = [
             apply(chat, tools=offered, tokenize=False, add_generation_prompt=True)
@@ -72,7 +72,7 @@ def answers(checkpoint: Checkpoint, questions: list[Conversation], *, sample: bo
 
 
 def accuracy(folder: Path, count: int, seed: int, *, show: bool = False, sample: bool = False) -> dict[Skill, float]:
-    """The share of right replies per skill over `count` held-out questions each."""
+    """Return the share of right replies per skill over `count` held-out questions each."""
     checkpoint = Checkpoint(folder)
     torch.manual_seed(seed)
     result: dict[Skill, float] = {}

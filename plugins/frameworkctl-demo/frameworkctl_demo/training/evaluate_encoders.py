@@ -38,7 +38,7 @@ class Ranking:
 
 
 def load(folder: Path) -> tuple[BertForSequenceClassification, Tokenizer]:
-    """A checkpoint folder with its tokenizer, computed in float32."""
+    """Return a checkpoint folder with its tokenizer, computed in float32."""
     model = BertForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
     return model.eval(), Tokenizer.from_file(str(folder / "tokenizer.json"))
 
@@ -74,7 +74,7 @@ def by_words(groups: Sequence[Group]) -> list[list[float]]:
 
 
 def ranking(ranker: Ranker, groups: Sequence[Group]) -> Ranking:
-    """How well a ranker does; a document of the same score as the right one is counted before it."""
+    """Return how well a ranker does; a document of the same score as the right one is counted before it."""
     places = [
         sum(score >= scores[made.right] for score in scores)
         for made, scores in zip(groups, ranker(groups), strict=True)
@@ -83,7 +83,7 @@ def ranking(ranker: Ranker, groups: Sequence[Group]) -> Ranking:
 
 
 def confusion(folder: Path, reviews: Sequence[Review]) -> Counter[tuple[Label, Label]]:
-    """How often each class was taken for each."""
+    """Return how often each class was taken for each."""
     model, tokenizer = load(folder)
     found: Counter[tuple[Label, Label]] = Counter()
     for start in range(0, len(reviews), 10 * _PART):
@@ -94,7 +94,7 @@ def confusion(folder: Path, reviews: Sequence[Review]) -> Counter[tuple[Label, L
 
 
 def accuracy(found: Counter[tuple[Label, Label]]) -> float:
-    """The share of sentences that were taken for what they are."""
+    """Return the share of sentences that were taken for what they are."""
     return sum(count for (label, said), count in found.items() if label == said) / found.total()
 
 

@@ -46,7 +46,9 @@ class Muon:
 
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """The nearest matrix with orthonormal rows or columns, roughly: singular values come out between 0.7 and 1.2."""
+    """Return the nearest matrix with orthonormal rows or columns, roughly: singular values come out between 0.7 and
+    1.2.
+    """
     tall = matrix.shape[0] > matrix.shape[1]
     x: torch.Tensor = (matrix.T if tall else matrix) / (matrix.norm() + 1e-7)
     for _ in range(5):

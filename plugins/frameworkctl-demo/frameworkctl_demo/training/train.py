@@ -77,7 +77,7 @@ def _work(rank: int, options: Options, meeting: str) -> None:
 
 
 def build_model(tokenizer: Tokenizer) -> LlamaForCausalLM:
-    """A Llama small enough to ship inside a package, with the shape of the large ones."""
+    """Return a Llama small enough to ship inside a package, with the shape of the large ones."""
     config = LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=192,
@@ -192,7 +192,7 @@ def _loss(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
 
 @torch.inference_mode()
 def _held_out_table(model: LlamaForCausalLM, batches: list[Batch]) -> str:
-    """How many held-out replies are right word for word, which is what greedy decoding would give."""
+    """Return how many held-out replies are right word for word, which is what greedy decoding would give."""
     end = model.config.eos_token_id
     counts = torch.zeros(2, len(SKILLS))
     for batch in batches:

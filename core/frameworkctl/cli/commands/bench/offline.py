@@ -89,7 +89,7 @@ def _seed(args: argparse.Namespace) -> int:
 
 
 def _engine(kind: str, rest: list[str]) -> LLM:
-    """Raises ConfigError for options of no engine, and where the model cannot be used."""
+    """Raise ConfigError for options of no engine, and where the model cannot be used."""
     from frameworkctl.offline.errors import InvalidOption
     from frameworkctl.offline.llm import LLM
 

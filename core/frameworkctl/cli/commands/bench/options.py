@@ -24,7 +24,7 @@ KINDS = {
 
 
 def parser(kind: str, *, engine: str) -> argparse.ArgumentParser:
-    """``engine`` says what becomes of options that are not its own."""
+    """Return the parser; ``engine`` decides about options that are not its own."""
     made = Parser(prog=f"frameworkctl bench {kind}", description=KINDS[kind].capitalize() + ".", epilog=engine)
     made.add_argument("--json", "--output-json", metavar="FILE", type=Path, help="write the figures to this file")
     return made

@@ -43,7 +43,7 @@ def run(argv: list[str]) -> int:
 
 
 def examine(words: list[str]) -> Iterator[Finding]:
-    """Everything, the foundations first; ``words`` as of ``--plugins``."""
+    """Yield everything, the foundations first; ``words`` as of ``--plugins``."""
     python = f"{platform.python_implementation()} {platform.python_version()} on {platform.platform()}"
     yield Finding("frameworkctl", "ok", f"{VERSION}, {python}")
     yield from machine.packages()
@@ -63,7 +63,7 @@ def examine(words: list[str]) -> Iterator[Finding]:
 
 
 def torch_facts(words: list[str]) -> tuple[dict[str, Any], str | None]:
-    """What a child process finds with torch; or why it does not."""
+    """Return what a child process finds with torch; or why it does not."""
     command = [sys.executable, "-P", "-m", PROBE, *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_TIMEOUT, check=False)

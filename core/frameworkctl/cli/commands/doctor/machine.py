@@ -31,7 +31,7 @@ class Finding(msgspec.Struct):
 
 
 def packages() -> Iterator[Finding]:
-    """What the server requires, and what its extras would bring."""
+    """Yield what the server requires, and what its extras would bring."""
     needed, extras = _requirements()
     wrong = [problem for r in needed if (problem := _problem(r))]
     shown = ("transformers", "tokenizers", "safetensors", "huggingface_hub")
@@ -87,7 +87,7 @@ def processor() -> Finding:
 
 
 def compiler() -> Finding:
-    """The C++ compiler that kernels would be built with."""
+    """Return the C++ compiler that kernels would be built with."""
     name = os.environ.get("CXX") or "c++"
     path = shutil.which(name)
     if path is None:
@@ -120,7 +120,7 @@ def triton() -> Finding:
 
 
 def disk() -> Finding:
-    """Where downloads are kept, and the room there."""
+    """Return where downloads are kept, and the room there."""
     from huggingface_hub import constants
 
     folder = Path(constants.HF_HUB_CACHE)
@@ -133,7 +133,7 @@ def disk() -> Finding:
 
 
 def plugins(words: list[str]) -> Iterator[Finding]:
-    """Whether what is on can be loaded. ``words`` as of ``--plugins``."""
+    """Yield a finding for each enabled plugin. ``words`` are those of ``--plugins``."""
     try:
         host = PluginHost.from_selection(select(discover(), words))
     except ConfigError as e:

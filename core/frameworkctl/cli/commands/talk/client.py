@@ -37,7 +37,8 @@ class Client:
             self._headers["authorization"] = f"Bearer {api_key}"
 
     def models(self) -> list[str]:
-        """Names of what is served, in the server's order; only what generates text, if the server says what does.
+        """Return names of what is served, in the server's order; only what generates text, if the server says what
+        does.
 
         Raises:
             ServerError: nothing is served.
@@ -101,7 +102,7 @@ class Client:
 
 
 def _json(data: bytes) -> dict[str, Any]:
-    """An object; empty for anything else."""
+    """Return an object; empty for anything else."""
     try:
         value = json.loads(data)
     except ValueError:
@@ -110,7 +111,7 @@ def _json(data: bytes) -> dict[str, Any]:
 
 
 def _message(event: Mapping[str, Any]) -> str | None:
-    """The text of an OpenAI error object, on one line."""
+    """Return the text of an OpenAI error object, on one line."""
     error = event.get("error")
     text = error.get("message") if isinstance(error, dict) else error
     return " ".join(str(text).split()) if text else None

@@ -36,7 +36,7 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
 
 
 def connect(args: argparse.Namespace) -> tuple[Client, dict[str, Any]]:
-    """The server, and the fields that every request to it carries. Raises ConfigError."""
+    """Return the server, and the fields that every request to it carries. Raises ConfigError."""
     client = Client(args.url, args.api_key)
     fields: dict[str, Any] = {"model": args.model or client.models()[0]}
     if args.max_tokens is not None:
@@ -54,14 +54,15 @@ def is_interactive() -> bool:
 
 
 def piped_turns() -> Iterator[str]:
-    """Each line that is not blank."""
+    """Yield each line that is not blank."""
     for line in sys.stdin:
         if line.strip():
             yield line.rstrip("\r\n")
 
 
 def typed_turns() -> Iterator[str]:
-    """What is typed until Ctrl-D; a backslash at the end goes on in the next line, three quotes until three quotes.
+    """Yield what is typed until Ctrl-D; a backslash at the end goes on in the next line, three quotes until three
+    quotes.
 
     Ctrl-C begins the turn anew.
     """
@@ -115,7 +116,7 @@ def answer(pieces: Generator[str], *, stoppable: bool) -> str:
 
 
 def run_turns(quick: str | None, greeting: str, take: Callable[[str], None]) -> int:
-    """``take`` the one text of ``--quick``, or every turn. Returns the exit status.
+    """Return ``take`` the one text of ``--quick``, or every turn. Returns the exit status.
 
     At a terminal a failure is a line and the conversation goes on; else it is raised.
     """

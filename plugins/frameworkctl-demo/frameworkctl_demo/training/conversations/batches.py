@@ -33,7 +33,7 @@ class Batch:
 
 
 def training_batches(tokenizer: Tokenizer, tokens: int, seed: int) -> Iterator[Batch]:
-    """An endless stream of batches of at most `tokens` tokens, padding counted."""
+    """Yield an endless stream of batches of at most `tokens` tokens, padding counted."""
     rng = random.Random(f"batches {seed}")
     stream = training_conversations(seed + 1)
     while True:
@@ -44,7 +44,7 @@ def training_batches(tokenizer: Tokenizer, tokens: int, seed: int) -> Iterator[B
 
 
 def drills(tokenizer: Tokenizer, tokens: int, seed: int) -> Iterator[Batch]:
-    """An endless stream of batches of bare statements, in which only the part that can be foretold is learned."""
+    """Yield an endless stream of batches of bare statements, in which only the part that can be foretold is learned."""
     rng = random.Random(f"drills {seed}")
     while True:
         makers = rng.choices([maker for maker, _ in _DRILLS], [weight for _, weight in _DRILLS], k=_POOL)

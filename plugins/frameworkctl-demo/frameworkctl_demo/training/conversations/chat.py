@@ -105,7 +105,7 @@ class Example:
 
 
 def messages(conversation: Conversation, *, last_reply: bool) -> list[dict[str, str]]:
-    """The conversation as chat messages; without the last reply it is a prompt."""
+    """Return the conversation as chat messages; without the last reply it is a prompt."""
     result = [{"role": "system", "content": conversation.system}] if conversation.system else []
     for turn in conversation.turns:
         result += [{"role": turn.role, "content": turn.said}, {"role": "assistant", "content": turn.reply}]
@@ -113,12 +113,12 @@ def messages(conversation: Conversation, *, last_reply: bool) -> list[dict[str, 
 
 
 def schemas(conversation: Conversation) -> list[dict[str, Any]] | None:
-    """The tools as a client sends them."""
+    """Return the tools as a client sends them."""
     return [tool.schema() for tool in conversation.tools] or None
 
 
 def render(conversation: Conversation, *, last_reply: bool) -> str:
-    """What the chat template makes of a conversation, without the cost of running a template."""
+    """Return what the chat template makes of a conversation, without the cost of running a template."""
     shown = messages(conversation, last_reply=last_reply)
     if conversation.tools:
         tools = "<tools>\n" + "".join(f"{tool.line()}\n" for tool in conversation.tools) + "</tools>"

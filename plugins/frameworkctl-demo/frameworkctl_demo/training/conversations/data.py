@@ -74,7 +74,7 @@ class Conversation:
 
 
 def training_conversations(seed: int) -> Iterator[Conversation]:
-    """An endless stream of conversations for training."""
+    """Yield an endless stream of conversations for training."""
     rng = random.Random(seed)
     while True:
         yield _instructed(rng, "train") if rng.random() < _INSTRUCTED else _conversation(rng)
@@ -87,13 +87,15 @@ def held_out_questions(skill: Skill, count: int, seed: int, *, context: bool = T
 
 
 def bare_capital(rng: random.Random) -> str:
-    """A capital as a bare statement, so that completing a prompt that is no chat works as well."""
+    """Return a capital as a bare statement, so that completing a prompt that is no chat works as well."""
     country = some_country(rng)
     return capital_reply(country) if rng.random() < 0.6 else country_reply(country)
 
 
 def bare_sum(rng: random.Random) -> str:
-    """A sum or a difference as a bare statement: a drill, several times shorter than a conversation about one."""
+    """Return a sum or a difference as a bare statement: a drill, several times shorter than a conversation about
+    one.
+    """
     a, b = operands(rng, "train")
     return sum_reply(a, b) if rng.random() < 0.5 else difference_reply(max(a, b), min(a, b))
 
@@ -118,7 +120,7 @@ def _turn(rng: random.Random, skill: Skill, split: Split, tools: tuple[Tool, ...
 
 
 def _turns(rng: random.Random, split: Split, tools: tuple[Tool, ...], before: list[Turn]) -> list[Turn]:
-    """What comes next in a conversation: a turn, or a call of a tool and its result."""
+    """Return what comes next in a conversation: a turn, or a call of a tool and its result."""
     useful = [tool for tool in tools if tool.kind != "other"]
     if useful and rng.random() < 0.6:
         tool = rng.choice(useful)
@@ -148,7 +150,7 @@ def _conversation(rng: random.Random) -> Conversation:
 
 
 def _instructed(rng: random.Random, split: Split, skill: Skill | None = None) -> Conversation:
-    """The system message sets the task and the user sends only sentences."""
+    """Return the system message sets the task and the user sends only sentences."""
     count = 1 if split == "held_out" else rng.choice((1, 1, 2, 3))
     if skill == "extraction" or (skill is None and rng.random() < 0.5):
         drawn = extraction.extraction(rng, split)
@@ -161,7 +163,7 @@ def _instructed(rng: random.Random, split: Split, skill: Skill | None = None) ->
 
 
 def _tools(rng: random.Random, split: Split, wanted: Skill | None = None) -> tuple[Tool, ...]:
-    """One to four tools; at most one for the weather and one that calculates."""
+    """Return one to four tools; at most one for the weather and one that calculates."""
     draw = rng.random()
     tools = []
     if draw < 0.65:

@@ -288,7 +288,7 @@ def extraction(rng: random.Random, split: Split) -> Extraction:
 
 
 def question(rng: random.Random, split: Split) -> tuple[str, str, str, str]:
-    """A whole question: its text, its reply, and the phrasings of the request and of the sentence."""
+    """Return a whole question: its text, its reply, and the phrasings of the request and of the sentence."""
     drawn, ask = extraction(rng, split), rng.choice(ASK.of(split))
     form = ask
     if rng.random() < 0.25:

@@ -135,7 +135,7 @@ SYSTEM_ASKS = Phrasings(
 
 
 def sentence(rng: random.Random, split: Split, *, neutral: bool) -> tuple[str, str]:
-    """A sentence and its class; without a third class there are no neutral ones."""
+    """Return a sentence and its class; without a third class there are no neutral ones."""
     label = rng.choice(("positive", "negative", "neutral") if neutral else ("positive", "negative"))
     while True:
         slots: dict[str, object] = {
@@ -162,7 +162,7 @@ def sentence(rng: random.Random, split: Split, *, neutral: bool) -> tuple[str, s
 
 
 def question(rng: random.Random, split: Split) -> tuple[str, str, str]:
-    """A whole question, its reply and its phrasing."""
+    """Return a whole question, its reply and its phrasing."""
     ask = rng.choice(ASK.of(split))
     text, label = sentence(rng, split, neutral="neutral" in ask)
     form = ask

@@ -56,11 +56,11 @@ class Tool:
     parameters: dict[str, str]
 
     def line(self) -> str:
-        """The line of the prompt that stands for the tool."""
+        """Return the line of the prompt that stands for the tool."""
         return json.dumps({"name": self.name, "parameters": self.parameters}, ensure_ascii=False)
 
     def schema(self) -> dict[str, Any]:
-        """The tool as an OpenAI client sends it."""
+        """Return the tool as an OpenAI client sends it."""
         shown = {
             key: {"type": "string", "enum": kind.split("|")} if "|" in kind else {"type": kind}
             for key, kind in self.parameters.items()
@@ -80,7 +80,7 @@ class Call:
 
 
 def weather_tool(rng: random.Random, split: Split) -> Tool:
-    """A tool that knows the weather somewhere."""
+    """Return a tool that knows the weather somewhere."""
     name = _name(rng, split, WEATHER_NAMES, _WEATHER_NOUNS)
     key = made_up(rng) if split == "train" and rng.random() < 0.1 else rng.choice(PLACE_KEYS)
     parameters = {key: "string"}
@@ -90,7 +90,7 @@ def weather_tool(rng: random.Random, split: Split) -> Tool:
 
 
 def calculator_tool(rng: random.Random, split: Split) -> Tool:
-    """A tool that evaluates an expression, or one operation on two numbers."""
+    """Return a tool that evaluates an expression, or one operation on two numbers."""
     name = _name(rng, split, CALCULATOR_NAMES, _CALCULATOR_NOUNS)
     if rng.random() < 0.12:
         one, two = rng.choice(_PAIR_KEYS)
@@ -101,7 +101,7 @@ def calculator_tool(rng: random.Random, split: Split) -> Tool:
 
 
 def other_tool(rng: random.Random) -> Tool:
-    """A tool that none of the questions is for."""
+    """Return a tool that none of the questions is for."""
     if rng.random() < 0.7:
         return Tool("other", *rng.choice(OTHER_TOOLS))
     name = rng.choice(("{}", "get_{}", "{}_lookup", "find_{}", "{}_tool")).format(made_up(rng))
@@ -109,7 +109,7 @@ def other_tool(rng: random.Random) -> Tool:
 
 
 def _name(rng: random.Random, split: Split, names: Phrasings, nouns: tuple[str, ...]) -> str:
-    """A known name; in training, now and then one put together, so that names get copied, not remembered."""
+    """Return a known name; in training, now and then one put together, so that names get copied, not remembered."""
     if split == "held_out":
         return rng.choice(names.train if rng.random() < 0.5 else names.held_out)
     while rng.random() < 0.4:
@@ -197,7 +197,7 @@ def _hermes(name: str, arguments: str) -> str:
 
 
 def result_of(rng: random.Random, call: Call, tool: Tool) -> tuple[str, str]:
-    """What the tool sends back for a call, and how the model then puts it in words."""
+    """Return what the tool sends back for a call, and how the model then puts it in words."""
     return _weather_result(rng, call.subject) if tool.kind == "weather" else _calculated(rng, call.subject)
 
 

@@ -50,14 +50,16 @@ class Turn:
 
 
 def is_held_out_pair(a: int, b: int) -> bool:
-    """Whether a pair of operands, in either order, is never trained on: one in twenty of those with a large operand."""
+    """Return whether a pair of operands, in either order, is never trained on: one in twenty of those with a large
+    operand.
+    """
     low, high = min(a, b), max(a, b)
     # Small numbers are what people try first, so all of their pairs are trained.
     return high > 20 and (low * 100 + high) * 2654435761 % 2**32 < 2**32 // 20
 
 
 def operands(rng: random.Random, split: Split) -> tuple[int, int]:
-    """Two numbers of the split, in any order."""
+    """Return two numbers of the split, in any order."""
     while True:
         limits = rng.choice(_LIMITS) if split == "train" else _LIMITS[0]
         pair = rng.randint(0, limits[0]), rng.randint(0, limits[1])
@@ -76,22 +78,22 @@ def difference_reply(a: int, b: int) -> str:
 
 
 def capital_reply(country: str) -> str:
-    """The sentence about a country."""
+    """Return the sentence about a country."""
     return f"The capital of {country} is {CAPITALS[country].removesuffix('.')}."
 
 
 def country_reply(country: str) -> str:
-    """The same sentence the other way round."""
+    """Return the same sentence the other way round."""
     return f"{CAPITALS[country]} is the capital of {country}."
 
 
 def some_country(rng: random.Random) -> str:
-    """A country; the fifty best known come more often."""
+    """Return a country; the fifty best known come more often."""
     return rng.choice(FIFTY if rng.random() < 0.65 else MORE)
 
 
 def addition(rng: random.Random, split: Split) -> Turn:
-    """A sum."""
+    """Return a sum."""
     a, b = operands(rng, split)
     phrasing = rng.choice(ADDITION.of(split))
     slots = _arithmetic_slots(rng, split, a, b)
@@ -102,7 +104,7 @@ def addition(rng: random.Random, split: Split) -> Turn:
 
 
 def subtraction(rng: random.Random, split: Split) -> Turn:
-    """A difference; of small numbers it may be below zero."""
+    """Return a difference; of small numbers it may be below zero."""
     a, b = sorted(operands(rng, split), reverse=True)
     phrasing = rng.choice(SUBTRACTION.of(split))
     if a <= 20 and (" - " in phrasing or "minus" in phrasing) and rng.random() < 0.25:
@@ -112,7 +114,7 @@ def subtraction(rng: random.Random, split: Split) -> Turn:
 
 
 def capital(rng: random.Random, split: Split, country: str, phrasings: Phrasings = CAPITAL) -> Turn:
-    """The capital of a country, or now and then the country of a capital."""
+    """Return the capital of a country, or now and then the country of a capital."""
     skill: Skill = "capitals" if country in FIFTY else "more_capitals"
     if phrasings is CAPITAL and rng.random() < 0.2:
         phrasing = rng.choice(COUNTRY_OF.of(split))
@@ -135,13 +137,13 @@ def greeting(rng: random.Random, split: Split) -> Turn:
 
 
 def extract(rng: random.Random, split: Split) -> Turn:
-    """The fields of a sentence as JSON."""
+    """Return the fields of a sentence as JSON."""
     text, reply, phrasing, _ = extraction.question(rng, split)
     return Turn("extraction", text, reply, phrasing)
 
 
 def classify(rng: random.Random, split: Split) -> Turn:
-    """The sentiment of a sentence."""
+    """Return the sentiment of a sentence."""
     return Turn("sentiment", *sentiment.question(rng, split))
 
 
@@ -160,7 +162,7 @@ def unknown(rng: random.Random, split: Split, tools: tuple[Tool, ...] = ()) -> T
 
 
 def tool_turns(rng: random.Random, split: Split, tool: Tool, *, again: bool = False) -> tuple[Turn, Turn]:
-    """A question that the tool is for, with the call, and the tool's result, with the answer in words.
+    """Return a question that the tool is for, with the call, and the tool's result, with the answer in words.
 
     `again` asks for the weather in the short way that only makes sense after such a question.
     """

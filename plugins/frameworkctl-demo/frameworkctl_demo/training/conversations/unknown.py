@@ -49,13 +49,13 @@ _REAL_NAMES = frozenset(name for names in COUNTRY_NAMES.values() for name in nam
 
 
 def invented_word(rng: random.Random) -> str:
-    """A word nobody knows, capitalised half of the time as a name would be."""
+    """Return an invented word, capitalised half of the time as a name would be."""
     word = "".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(2, 4)))
     return word.capitalize() if rng.random() < 0.6 else word
 
 
 def unknown_question(rng: random.Random, split: Split) -> tuple[str, str]:
-    """One question and the phrasing it was made from; slots are filled, the dress is still plain."""
+    """Return one question and the phrasing it was made from; slots are filled, the dress is still plain."""
     makers = _MAKERS if split == "train" else _MAKERS[:5]
     make = rng.choices([maker for maker, _ in makers], [weight for _, weight in makers])[0]
     return make(rng, split)
@@ -91,7 +91,7 @@ def _place(rng: random.Random, split: Split) -> tuple[str, str]:
 
 
 def _blend(rng: random.Random) -> str:
-    """A name that only looks like a country: the front of one and the back of another."""
+    """Return a name that only looks like a country: the front of one and the back of another."""
     while True:
         front, back = (rng.choice(COUNTRIES).removeprefix("the ") for _ in range(2))
         name = front[: rng.randint(2, max(2, len(front) - 2))] + back[rng.randint(1, max(1, len(back) - 2)) :]

@@ -92,7 +92,7 @@ class Group:
 
 
 def read_facts(text: str) -> tuple[Fact, ...]:
-    """The blocks of a text as in `pair_facts`, with what `pair_more` adds to them."""
+    """Return the blocks of a text as in `pair_facts`, with what `pair_more` adds to them."""
     extra = {head: _parts(rest)[1] for head, *rest in map(str.splitlines, MORE_WORDS.strip().split("\n\n"))}
     found = []
     for block in text.strip().split("\n\n"):
@@ -108,7 +108,7 @@ def read_facts(text: str) -> tuple[Fact, ...]:
 
 
 def _parts(block: list[str]) -> tuple[str, list[tuple[str, ...]]]:
-    """The marks of a block in order, and the phrasings behind each."""
+    """Return the marks of a block in order, and the phrasings behind each."""
     parts: list[tuple[str, list[str]]] = []
     for line in block:
         if line[:2] in ("? ", "! ", "~ ", "& "):
@@ -123,7 +123,7 @@ _BY_KIND = {kind: tuple(fact for fact in ALL_FACTS if fact.kind == kind) for kin
 
 
 def group(rng: random.Random, split: Split, documents: int = _DOCUMENTS) -> Group:
-    """A question with one document that answers it and others like it, in any order."""
+    """Return a question with one document that answers it and others like it, in any order."""
     fact = rng.choice(ALL_FACTS)
     subject = _subject(fact.kind, rng, split)
     asked = rng.choice(fact.ask.of(split))
@@ -159,7 +159,7 @@ def taught_groups(count: int, seed: int, documents: int = 10) -> list[Group]:
 
 
 def statement(rng: random.Random, split: Split) -> str:
-    """A sentence without an opinion: one that tells a fact, or only has the words of one, or asks for it."""
+    """Return a sentence without an opinion: one that tells a fact, or only has the words of one, or asks for it."""
     fact = rng.choice([fact for fact in ALL_FACTS if fact.kind != "help"])
     said = rng.choice((fact.tell, fact.tell, fact.near, fact.ask)).of(split)
     return _sentence(rng.choice(said), _subject(fact.kind, rng, split), rng, split)
@@ -185,13 +185,13 @@ def _of_another(
     rng: random.Random,
     split: Split,
 ) -> Document:
-    """The same of another subject."""
+    """Return the same of another subject."""
     made = make(fact, _other_subject(fact.kind, subject, rng, split), rng, split)
     return replace(made, same_subject=False)
 
 
 def _any(fact: Fact, rng: random.Random, split: Split) -> Document:
-    """A document that has nothing to do with the question, or of a help page little."""
+    """Return a document that has nothing to do with the question, or of a help page little."""
     same = fact.kind == "help" and rng.random() < 0.8
     other = rng.choice([other for other in (_BY_KIND["help"] if same else ALL_FACTS) if other is not fact])
     near = rng.random() < 0.3
@@ -200,7 +200,9 @@ def _any(fact: Fact, rng: random.Random, split: Split) -> Document:
 
 
 def _among_others(said: str, fact: Fact, subject: str, rng: random.Random, split: Split) -> str:
-    """The sentence alone, or beside others that tell other facts of the same subject, if it is one with a name."""
+    """Return the sentence alone, or beside others that tell other facts of the same subject, if it is one with a
+    name.
+    """
     sentences = [said]
     if fact.kind != "help":
         others = [other for other in _BY_KIND[fact.kind] if other is not fact]

@@ -46,7 +46,7 @@ class Review:
 
 
 def review(rng: random.Random, split: Split, *, new_words: bool = False) -> Review:
-    """A sentence of any class; with `new_words` its opinions too are words that training never saw."""
+    """Return a sentence of any class; with `new_words` its opinions too are words that training never saw."""
     label = rng.choice(LABELS)
     made = _sentence(rng, split, label, new_words=new_words)
     if split == "train" and rng.random() < 0.2:
@@ -94,7 +94,7 @@ def _whole(label: Label, rng: random.Random) -> str:
 
 
 def _stray(rng: random.Random, label: Label) -> str:
-    """An opinion, if any, in the middle of something else: the words around it must not count."""
+    """Return an opinion, if any, in the middle of something else: the words around it must not count."""
     slots = _slots(rng, "train", new_words=False)
     around = (statement(rng, "train") if rng.random() < 0.6 else fill(rng.choice(TRAINED["neutral"]), slots)).split()
     if rng.random() < 0.4:

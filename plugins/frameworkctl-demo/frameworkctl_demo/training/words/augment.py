@@ -80,7 +80,7 @@ def fill(phrasing: str, slots: Mapping[str, object]) -> str:
 
 
 def overlap(first: Iterable[str], second: Iterable[str]) -> set[str]:
-    """The phrasings that two sets share once dress is taken off."""
+    """Return the phrasings that two sets share once dress is taken off."""
     return {normal(text) for text in first} & {normal(text) for text in second}
 
 

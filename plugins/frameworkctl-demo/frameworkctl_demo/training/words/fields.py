@@ -24,14 +24,14 @@ class Field:
 
 
 def made_up(rng: random.Random) -> str:
-    """A small word that means nothing: what cannot be known has to be copied."""
+    """Return a small word that means nothing: what cannot be known has to be copied."""
     syllables = rng.choice((1, 2, 2, 3))
     text = "".join(rng.choice(_START) + rng.choice(_VOWEL) for _ in range(syllables))
     return text + (rng.choice(_END) if rng.random() < 0.6 else "")
 
 
 def person(rng: random.Random, split: Split) -> str:
-    """A first name or a whole one, real or made up."""
+    """Return a first name or a whole one, real or made up."""
     first = made_up(rng).capitalize() if rng.random() < 0.3 else rng.choice(NAMES.of(split))
     if rng.random() < 0.7:
         return first
@@ -40,7 +40,7 @@ def person(rng: random.Random, split: Split) -> str:
 
 
 def city(rng: random.Random, split: Split) -> str:
-    """A place to live in, real or made up, of one word or two."""
+    """Return a place to live in, real or made up, of one word or two."""
     draw = rng.random()
     if draw < 0.7:
         return rng.choice(CITIES.of(split))

@@ -16,7 +16,7 @@ class Phrasings:
     held_out: tuple[str, ...]
 
     def of(self, split: Split) -> tuple[str, ...]:
-        """The phrasings of one split."""
+        """Return the phrasings of one split."""
         return self.train if split == "train" else self.held_out
 
 
@@ -26,7 +26,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def lines(text: str) -> tuple[str, ...]:
-    """One phrasing a line; blank lines only separate groups."""
+    """Return one phrasing a line; blank lines only separate groups."""
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 

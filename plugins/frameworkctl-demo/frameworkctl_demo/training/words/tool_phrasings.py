@@ -156,7 +156,7 @@ WEATHER_AGAIN = Phrasings(
 
 
 def _bare(phrasings: Phrasings) -> Phrasings:
-    """Those phrasings that tell no story."""
+    """Return the phrasings that tell no story."""
     train, held_out = (
         tuple(text for text in texts if "{things}" not in text) for texts in (phrasings.train, phrasings.held_out)
     )
