@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ class RunningServer:
     def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         self.process, self.port, self.log_path = process, port, log
         self.url = f"http://127.0.0.1:{port}"
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
 
     @property
     def log(self) -> str:
@@ -35,9 +38,15 @@ class RunningServer:
         return httpx.get(f"{self.url}/health", timeout=10).json()
 
     def openai(self, **kwargs: Any) -> Any:
+        """Return a client; the same one for the same options, because making one takes a while."""
         import openai
 
-        return openai.OpenAI(base_url=f"{self.url}/v1", **{"api_key": "none", "max_retries": 0, **kwargs})
+        key = repr(sorted(kwargs.items()))
+        with self._lock:
+            if key not in self._clients:
+                options = {"api_key": "none", "max_retries": 0, **kwargs}
+                self._clients[key] = openai.OpenAI(base_url=f"{self.url}/v1", **options)
+            return self._clients[key]
 
     def processes(self) -> list[psutil.Process]:
         """The server, the nursery and the engines."""
