@@ -42,7 +42,7 @@ def check_fields(request: GenerationFields, call: Call, unsupported: Sequence[st
 
 
 def check_scheduling(priority: int | None, salt: str | None) -> None:
-    """What all families say about when their work is done, and with whom it shares cached beginnings."""
+    """Check the fields of all families that concern order and the prefix cache."""
     if priority is not None and priority not in INT64:
         raise bad("priority", "priority must be a 64-bit integer.")
     if salt is not None and not (0 < len(salt) <= MAX_SALT and salt.isprintable()):
@@ -50,7 +50,7 @@ def check_scheduling(priority: int | None, salt: str | None) -> None:
 
 
 def take_request_id(wanted: str | None, call: Call) -> None:
-    """A body's ``request_id`` becomes the call's, unless a header has named one."""
+    """Use a body's ``request_id`` for the call, unless a header has named one."""
     if wanted is not None:
         if not (0 < len(wanted) <= MAX_REQUEST_ID and wanted.isprintable() and wanted.isascii()):
             raise bad("request_id", f"request_id must have 1 to {MAX_REQUEST_ID} printable ASCII characters.")

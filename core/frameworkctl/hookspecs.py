@@ -253,21 +253,25 @@ def create_pooler(name: str, info: PoolingInfo) -> Pooler | None:
 
 @hookspec
 def request_received(event: RequestReceived) -> None:
-    """A call passed authentication. When: per request, on the observers' thread. Failure: logged. Since: 0.1."""
+    """Observe a call that passed authentication. When: per request, on the observers' thread. Failure: logged.
+    Since: 0.1.
+    """
 
 
 @hookspec
 def request_finished(event: RequestFinished) -> None:
-    """A call ended, whichever way. When: per request, on the observers' thread. Failure: logged. Since: 0.1."""
+    """Observe the end of a call, however it ended. When: per request, on the observers' thread. Failure: logged.
+    Since: 0.1.
+    """
 
 
 @hookspec
 def engine_started(event: EngineEvent) -> None:
-    """An engine is ready. When: at its start and at every restart, on the observers' thread. Failure: logged. Since:
-    0.1.
+    """Observe an engine that is ready. When: at its start and at every restart, on the observers' thread. Failure:
+    logged. Since: 0.1.
     """
 
 
 @hookspec
 def engine_failed(event: EngineEvent) -> None:
-    """An engine died. When: as it happens, on the observers' thread. Failure: logged. Since: 0.1."""
+    """Observe the death of an engine. When: as it happens, on the observers' thread. Failure: logged. Since: 0.1."""

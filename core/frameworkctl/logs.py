@@ -154,7 +154,7 @@ class Progress:
         self._told = time.monotonic()
 
     def update(self, done: int, total: int | None) -> None:
-        """``total`` None: nobody knows."""
+        """Report how much is done of ``total``, None if that is unknown."""
         share = None if total is None else min(done / max(total, 1), 1.0)
         size = f"{done / 1e9:.2f} GB" if share is None or total is None else f"{share:.0%} of {total / 1e9:.2f} GB"
         if self._bar:

@@ -128,7 +128,7 @@ class Backend(Protocol):
         *,
         interleaved: bool = False,
     ) -> None:
-        """``rotary`` of ``query [T, H, D]`` and ``key [T, K, D]``, in place, and ``write_kv`` of what became of them.
+        """Apply ``rotary`` to ``query [T, H, D]`` and ``key [T, K, D]`` in place, then ``write_kv`` to the results.
 
         The same numbers as of the three operations one by one; ``key`` may be left as it was.
         """

@@ -109,3 +109,85 @@ def test_no_traces_of_where_it_was_written(what: str) -> None:
 def test_nothing_that_is_made_is_tracked() -> None:
     made = re.compile(r"(^|/)(__pycache__|\.[a-z]+_cache|\.venv|build|dist|[^/]+\.egg-info)/|\.py[co]$|\.so$")
     assert [n for n in tracked() if made.search(n)] == []
+
+
+# First words of a docstring that are no verb: what a function does comes first ("Return the ...", "Check ...").
+NO_VERBS = frozenset(
+    [
+        "A",
+        "After",
+        "All",
+        "An",
+        "And",
+        "Any",
+        "Are",
+        "As",
+        "At",
+        "Back",
+        "Because",
+        "Before",
+        "Behind",
+        "Both",
+        "But",
+        "By",
+        "Each",
+        "Every",
+        "Everything",
+        "For",
+        "From",
+        "Has",
+        "How",
+        "If",
+        "In",
+        "Is",
+        "It",
+        "Its",
+        "More",
+        "Most",
+        "Names",
+        "No",
+        "Not",
+        "Nothing",
+        "Of",
+        "On",
+        "One",
+        "Only",
+        "Others",
+        "Raises",
+        "Same",
+        "Sequences",
+        "Some",
+        "Texts",
+        "That",
+        "The",
+        "Their",
+        "There",
+        "These",
+        "They",
+        "This",
+        "Those",
+        "To",
+        "Tokens",
+        "Two",
+        "Until",
+        "What",
+        "When",
+        "Where",
+        "Whether",
+        "Which",
+        "Who",
+        "Why",
+        "With",
+        "Without",
+    ]
+)
+
+
+def test_docstrings_of_functions_open_with_a_verb() -> None:
+    bad = []
+    for path in SOURCES:
+        for own, node in functions(tree(path)):
+            first = (ast.get_docstring(node) or "Do").split()[0].rstrip(",.:;")
+            if first in NO_VERBS or not first[0].isupper():
+                bad.append(f"{name(path)}: {own}: {first} ...")
+    assert not bad, "\n".join(bad)

@@ -85,7 +85,7 @@ class ToolUse(msgspec.Struct, frozen=True):
             )
 
     def parser(self, model: ServedModel) -> ToolParser | None:
-        """For one output; None where nothing is to be parsed."""
+        """Make the parser of one output; return None if nothing is to be parsed."""
         if self.choice == "none":
             return None
         if model.tool_parser is not None and (self.choice == "auto" or writes_natively(model, self.demanded)):

@@ -29,7 +29,7 @@ class Reader:
         self._held: int | None = None
 
     def push(self, text: str) -> None:
-        """More text has come. What was read is forgotten, but for what may be read again."""
+        """Append text. Forget what was read, except what may be read again."""
         start = self.at if self._held is None else self._held
         if start:
             self.text = self.text[start:]
@@ -42,12 +42,12 @@ class Reader:
         self._held = self.at
 
     def rewind(self) -> None:
-        """Back to where ``hold`` was called, if it was and no ``release`` since."""
+        """Go back to where ``hold`` was called, unless ``release`` was called since."""
         if self._held is not None:
             self.at, self._held = self._held, None
 
     def release(self) -> None:
-        """There will be no way back."""
+        """Give up the place of ``hold``."""
         self._held = None
 
     def more(self) -> Steps[bool]:
@@ -125,7 +125,7 @@ class Reader:
                 return
 
     def _may_become(self, markers: tuple[str, ...]) -> int:
-        """From where on the text could be the beginning of a longer marker than it shows."""
+        """Return where the text could begin a marker that is longer than the text."""
         starts = _beginnings(markers)
         if not self.text.endswith(starts):
             return len(self.text)

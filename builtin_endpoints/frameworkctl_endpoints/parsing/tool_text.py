@@ -68,7 +68,7 @@ class TextToolParser(ToolParser):
             self._events.append(ContentText(text))
 
     def begin(self, name: str, id: str | None = None) -> None:
-        """A call it is: nothing that was read goes back to content."""
+        """Commit to a call: nothing that was read goes back to content."""
         self.reader.release()
         self._space = ""
         self.calls += 1
@@ -111,7 +111,7 @@ class MarkedToolParser(TextToolParser):
                 reader.at += len(marker)
 
     def settled(self) -> None:
-        """What was read so far stays read, whatever comes next."""
+        """Keep what was read so far, whatever comes next."""
         self.reader.hold()
 
 

@@ -58,12 +58,12 @@ def check_input_fields(request: InputFields, call: Call) -> None:
 
 
 def brings_template(request: InputFields) -> bool:
-    """For ``Endpoint.waits``."""
+    """Implement ``Endpoint.waits``."""
     return bool(request.chat_template) or "chat_template" in (request.chat_template_kwargs or ())
 
 
 def prompts(request: InputFields, model: ServedModel) -> list[Prompt]:
-    """In the order of the request. Raises RequestError naming the input at fault."""
+    """Return the prompts in the order of the request. Raises RequestError naming the input at fault."""
     found = conversations(request)
     made = encoded(texts_or_ids(request), request, model) if found is None else rendered(found, request, model)
     return padded(made, request, model)
@@ -116,7 +116,7 @@ def conversations(request: InputFields) -> list[Conversation] | None:
 
 
 def texts_or_ids(request: InputFields, prefix: str = "") -> Sequence[str | Sequence[int]]:
-    """Of a request without conversations, with ``prefix`` before each text."""
+    """Return the prompts of a request without conversations, with ``prefix`` before each text."""
     given: Any = request.input
     if isinstance(given, str):
         return [prefix + given]

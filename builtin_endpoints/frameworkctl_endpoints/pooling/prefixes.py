@@ -19,7 +19,9 @@ SIDES = {"query": COHERE["search_query"], "document": COHERE["search_document"]}
 
 
 def prefix_of(input_type: str | None, model: ServedModel, param: str = "input_type") -> str:
-    """By a name of the model's table, or one of Cohere's. Raises RequestError 400 listing the names."""
+    """Return the prefix by a name of the model's table, or one of Cohere's. Raises RequestError 400 listing the
+    names.
+    """
     table = info_of(model).prompts
     if input_type is None:
         return ""
@@ -33,7 +35,7 @@ def prefix_of(input_type: str | None, model: ServedModel, param: str = "input_ty
 
 
 def side_prefix(side: str, model: ServedModel) -> str:
-    """Of either text of a score: ``query`` or ``document``."""
+    """Return the prefix of either text of a score: ``query`` or ``document``."""
     table = info_of(model).prompts
     return next((table[name] for name in SIDES[side] if name in table), "")
 

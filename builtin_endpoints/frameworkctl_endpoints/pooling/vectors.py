@@ -45,7 +45,7 @@ def numbers(output: PoolOutput) -> list[Any]:
 
 
 def encoded(data: bytes, dtype: EmbedDtype, endianness: Endianness) -> bytes:
-    """float32 values as another type, rounded to the nearest and halves to even, in a byte order."""
+    """Convert float32 values to another type, rounded to the nearest and halves to even, in a byte order."""
     big = resolved(endianness) == "big"
     if dtype == "float32" and not big:
         return data
@@ -57,7 +57,7 @@ def encoded(data: bytes, dtype: EmbedDtype, endianness: Endianness) -> bytes:
 
 
 def load_numpy() -> None:
-    """Where it will be needed, in the thread that renders: small answers are made on the event loop."""
+    """Import numpy in the thread that renders, because small answers are made on the event loop."""
     import numpy  # noqa: F401
 
 

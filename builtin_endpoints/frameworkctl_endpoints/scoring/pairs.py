@@ -62,7 +62,7 @@ class Scoring(Work, kw_only=True):
     documents: list[str]
 
     def scores(self, outputs: Sequence[PoolOutput]) -> list[float]:
-        """Of each pair, in their order."""
+        """Return the score of each pair, in order."""
         if self.kind == "cross":
             return [floats(output.data)[0] for output in outputs]
         measure = cosines if self.kind == "embed" else max_sims

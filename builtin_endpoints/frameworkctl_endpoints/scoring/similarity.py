@@ -28,7 +28,7 @@ def matrix(outputs: Sequence[PoolOutput]) -> Matrix:
 
 
 def cosines(left: Sequence[PoolOutput], right: Sequence[PoolOutput]) -> list[float]:
-    """Of one vector with each of the others, or of pairs, in float32."""
+    """Return the cosines of one vector with each of the others, or of pairs, in float32."""
     import numpy as np
 
     a, b = (m / np.maximum(np.linalg.norm(m, axis=1, keepdims=True), EPSILON) for m in (matrix(left), matrix(right)))

@@ -22,7 +22,7 @@ from .norms import whole_model_only
 
 
 def make_gated_mlp(config: DecoderConfig, ctx: ModelContext, name: str, inner: int) -> GatedMLP:
-    """With a norm before its last product where the config says so."""
+    """Apply the MLP, with a norm before its last product if the config has one."""
     c, names = config, config.names
     norm: RMSNorm | None = None
     if c.block_norms:

@@ -44,7 +44,7 @@ class Embeddings(nn.Module):
         self.sums += tensor.to(self.sums)[:, None]
 
     def finish(self, dtype: torch.dtype) -> None:
-        """All weights are there: the table in the model's type."""
+        """Finish loading: make the table in the model's type."""
         if hasattr(self, "sums"):
             self.table = self.sums.flatten(0, 1).to(dtype)
             del self.sums

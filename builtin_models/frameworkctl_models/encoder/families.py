@@ -135,7 +135,7 @@ def modernbert(raw: Raw) -> EncoderConfig:
 
 
 def _modernbert_ropes(raw: Raw) -> tuple[dict[str, Any], ...]:
-    """Of layers that see everything and of those that slide; older files have only a base for each."""
+    """Return the rotary options of full and sliding layers; older files have only a base for each."""
     ropes = []
     plain = {k: v for k, v in raw.items() if k != "rope_theta"}
     for kind, old, theta in (("full_attention", "global", 160000.0), ("sliding_attention", "local", 10000.0)):

@@ -36,7 +36,7 @@ def describe(checkpoint: Checkpoint) -> ModelInfo:
 
 
 def _size(checkpoint: Checkpoint, architecture: str) -> int | None:
-    """Of ColBERT's vectors; its own tools write it into a file of their own. None for other classes."""
+    """Return the size of ColBERT's vectors, which its tools store in a file of their own; None for other classes."""
     if architecture != COLBERT:
         return None
     own = checkpoint.json("artifact.metadata") or {}

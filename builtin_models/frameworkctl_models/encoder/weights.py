@@ -14,7 +14,7 @@ OLD_ENDS = {".gamma": ".weight", ".beta": ".bias"}  # of norms, as the first BER
 def own_names(
     config: EncoderConfig, head: Head | None, weights: Iterable[tuple[str, Tensor]]
 ) -> Iterator[tuple[str, Tensor]]:
-    """Without the model's prefix, which some files have, and without the tensors of heads that are not ``head``."""
+    """Yield weights without the model's prefix, which some files have, and without heads other than ``head``."""
     used = () if head is None else tuple(f"{part}." for part in (head.dense, head.norm, head.out) if part)
     for name, tensor in weights:
         bare = name.removeprefix(config.prefix)

@@ -36,7 +36,7 @@ class PagedAttention:
         self.group = -1
 
     def bind(self, pages: Tensor, group: int, block_size: int) -> None:
-        """``pages [P, bytes]`` uint8 are this module's from now on."""
+        """Bind ``pages [P, bytes]`` uint8 to this module."""
         self.group = group
         self.cache = self.ops.view_cache(
             pages, block_size=block_size, heads=self.kv_heads, head_dim=self.width, dtype=self.dtype

@@ -60,7 +60,7 @@ def attend(
     dropout: float = 0.0,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """As transformers calls attention functions: ``query [1, H, T, D]`` and so on -> ``[1, T, H, V]``."""
+    """Attend as transformers calls attention functions: ``query [1, H, T, D]`` and so on -> ``[1, T, H, V]``."""
     causal = kwargs.get("is_causal")
     call = Call(
         scale=query.shape[-1] ** -0.5 if scaling is None else float(scaling),

@@ -96,7 +96,7 @@ class TransformersModel(Model):
 
 
 def _say_nothing(*args: Any, **kwargs: Any) -> None:
-    """There is no padding in a batch."""
+    """Do nothing: there is no padding in a batch."""
 
 
 def _class_of(config: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -80,7 +80,7 @@ def jamba_config(raw: Raw) -> JambaConfig:
 
 
 def _every(raw: Raw, name: str, period: int, offset: int) -> tuple[bool, ...]:
-    """For each layer, whether it is the one at ``offset`` of its ``period``."""
+    """Return, for each layer, whether it is the one at ``offset`` of its ``period``."""
     period, offset = raw.get(f"{name}_period", period), raw.get(f"{name}_offset", offset)
     if not 0 <= offset < period:
         raise ConfigError(f"config.json: {name}_offset {offset} must be below {name}_period {period}")

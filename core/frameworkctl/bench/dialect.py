@@ -122,7 +122,7 @@ def _give_in(dialect: Dialect, said: str) -> bool:
 
 
 async def _calibrate(connection: Connection, target: Target, load: Workload, dialect: Dialect) -> None:
-    """How many tokens a word has, and how many come with every prompt."""
+    """Measure how many tokens a word has, and how many come with every prompt."""
     counts = []
     for number, words in enumerate((FEW, MANY)):
         text = prompt(Workload(input_len=words, seed=load.seed), dialect, "calibration", str(number))

@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
             return await self._exchange(data, sink, kept=False)
 
     async def fetch(self, data: bytes) -> tuple[int, bytes]:
-        """As ``request``, with the body in one piece."""
+        """Send a request as ``request`` does, with the body in one piece."""
         pieces: list[bytes] = []
         status = await self.request(data, lambda piece, now: pieces.append(piece))
         return status, b"".join(pieces)

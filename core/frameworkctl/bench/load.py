@@ -105,7 +105,7 @@ class Generator:
 
 
 def _tee(stream: Stream, first: list[bytes]) -> Callable[[bytes, float], None]:
-    """To the stream; while that has seen no text, kept as well, because it may be an error's."""
+    """Feed the stream; keep the bytes as well until it has seen text, because it may be an error's."""
 
     def take(data: bytes, now: float) -> None:
         stream.feed(data, now)

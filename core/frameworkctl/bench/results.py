@@ -112,7 +112,7 @@ def spread(seconds: Iterable[float]) -> Spread | None:
 
 
 def _percentile(values: Sequence[float], point: float) -> float:
-    """Of sorted values, between the two nearest."""
+    """Return a percentile of sorted values, between the two nearest."""
     where = (len(values) - 1) * point / 100
     low = int(where)
     high = min(low + 1, len(values) - 1)

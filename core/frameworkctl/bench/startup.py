@@ -23,7 +23,9 @@ NOT_YET = (404, 429, 500, 502, 503)
 
 
 def commands(arguments: Sequence[str], command: str | None, model: str, port: int) -> list[str]:
-    """Of our own server, or of another's: ``{model}`` and ``{port}`` are filled in. Raises ConfigError."""
+    """Return the command of our own server, or of another one: ``{model}`` and ``{port}`` are filled in. Raises
+    ConfigError.
+    """
     if command is None:
         return ours(arguments, port)
     if "{port}" not in command:

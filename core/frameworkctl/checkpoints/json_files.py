@@ -53,7 +53,7 @@ def read_checkpoint(folder: Path) -> FolderCheckpoint:
 
 
 def _look_at_adapter(folder: Path) -> None:
-    """An adapter beside a model's weights is left alone; one without is nothing that can be served."""
+    """Refuse an adapter without a model's weights; one next to them is ignored."""
     if any(not f.name.startswith("adapter_model") for f in folder.glob("*.safetensors")):
         log.warning("%s holds an adapter beside the model: it is not applied", folder)
         return

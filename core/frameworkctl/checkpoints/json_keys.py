@@ -84,7 +84,9 @@ SENTENCE = {"do_lower_case": bool, "max_seq_length": int}
 
 
 def check_keys(path: Path, name: str, data: Mapping[str, Any]) -> None:
-    """``name`` is the file's, from the checkpoint's folder on. Raises ConfigError naming the file and the key."""
+    """Check the keys of the file ``name``, relative to the checkpoint's folder. Raises ConfigError naming the file
+    and the key.
+    """
     if name.startswith("sentence_"):
         _check(path, SENTENCE, data)
     else:

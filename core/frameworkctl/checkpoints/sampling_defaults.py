@@ -67,7 +67,7 @@ def load_defaults(checkpoint: Mapping[str, Any], source: str, override: Mapping[
 
 
 def _known(generation_config: Mapping[str, Any]) -> dict[str, Any]:
-    """Only keys that differ from the library's defaults count; values that cannot be served are passed over."""
+    """Read the keys that differ from the library's defaults; skip values that cannot be served."""
     values = {}
     for name, type_ in _TYPES.items():
         value = generation_config.get(name)

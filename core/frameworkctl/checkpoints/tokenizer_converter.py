@@ -62,7 +62,7 @@ def _load(source: Path) -> Any:
 
 
 def _check_class(source: Path) -> None:
-    """transformers would load whatever of its classes is named, and models with it."""
+    """Check the class that is named, since transformers would load any of its classes, and models with it."""
     for file in (source / "tokenizer_config.json", source / "config.json"):
         name = json.loads(file.read_text(encoding="utf-8")).get("tokenizer_class") if file.is_file() else None
         if name is not None and not CLASS.fullmatch(str(name)):
@@ -70,7 +70,7 @@ def _check_class(source: Path) -> None:
 
 
 def _check_model(model: Path) -> None:
-    """A ``.model`` is SentencePiece's or tiktoken's, and needs a package to be read."""
+    """Refuse a ``.model`` (SentencePiece or tiktoken) if the package that reads it is missing."""
     with model.open("rb") as f:
         if TIKTOKEN.fullmatch(f.readline(4096)):
             _require(model, "tiktoken")

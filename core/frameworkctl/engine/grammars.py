@@ -93,7 +93,7 @@ class Grammars:
         self._waiting[who] = item
 
     def forget(self, who: int) -> None:
-        """They do not wait any more."""
+        """Forget a request that no longer waits."""
         self._waiting.pop(who, None)
 
     @property

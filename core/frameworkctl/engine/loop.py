@@ -70,7 +70,7 @@ class EngineLoop:
         self._told: EngineLoad | None = None
 
     def run(self) -> None:
-        """Until ``Stop`` or the server is gone."""
+        """Run until ``Stop`` comes or the server is gone."""
         while not self._stopping:
             try:
                 self._receive()

@@ -88,7 +88,7 @@ def _handle(control: socket.socket) -> bool:
 
 
 def _become_engine(control: socket.socket, fd: int) -> None:
-    """The child's side of the fork; never returns."""
+    """Run the child's side of the fork; never return."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)

@@ -34,7 +34,7 @@ class Request:
         self._grammar: tuple[Matcher, GrammarCompiler] | None = None
 
     def constrain(self, grammar: Matcher, compiler: GrammarCompiler) -> None:
-        """Its grammar is compiled: sequences can be made."""
+        """Take the compiled grammar: sequences can be made from now on."""
         self._grammar, self.waits = (grammar, compiler), False
 
     def stop(self, index: int) -> Sequence | None:

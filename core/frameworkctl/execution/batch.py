@@ -73,7 +73,7 @@ class PersistentBatch:
     # -- rows
 
     def apply(self, plan: StepPlan, listeners: Sequence[RowListener]) -> None:
-        """Sequences that left, entered or got more pages."""
+        """Apply what a plan changes: sequences that leave, enter or get more pages."""
         for id_ in plan.dropped:
             self._remove(id_, listeners)
         for new in plan.new:
@@ -115,7 +115,7 @@ class PersistentBatch:
         self._pages[g, row] = at + len(pages)
 
     def _remove(self, id_: int, listeners: Sequence[RowListener]) -> None:
-        """The last row takes the place of the one that goes, so that rows stay dense."""
+        """Remove a row; the last row takes its place, so that rows stay dense."""
         row, last = self.row_of.pop(id_), self.size - 1
         self.size = last
         for listener in listeners:
@@ -228,13 +228,13 @@ class PersistentBatch:
         )
 
     def write_sampled(self, rows: NDArray[np.int64], tokens: Tensor) -> None:
-        """Each row's new token goes behind its known ones, on the device."""
+        """Write each row's new token after its known ones, on the device."""
         index = torch.from_numpy(rows * self.max_len + self.known[rows]).to(self.device)
         self._flat_tokens.index_copy_(0, index, tokens)
         self.known[rows] += 1
 
     def write_accepted(self, plan: StepPlan, tokens: Sequence[Sequence[int]]) -> NDArray[np.int64]:
-        """As ``write_sampled`` where there were drafts: those that were right are there already, the token after them
+        """Do what ``write_sampled`` does for rows with drafts: right drafts are there already, the token after them
         is written, and what was computed for wrong ones does not count. Returns the sampled rows, each once.
         """
         sampled = [s for s in plan.scheduled if s.sample]

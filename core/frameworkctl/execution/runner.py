@@ -140,7 +140,7 @@ class Runner:
         return read_embeds(data, hidden_size=hidden_size, max_tokens=max_tokens, dtype=self.model.ctx.dtype)
 
     def _mask(self, logits: Tensor, ids: list[int], masks: Masks) -> None:
-        """Before anything else is done to the logits: logprobs are of what the grammar leaves."""
+        """Apply grammar masks before anything else: logprobs are those of the tokens that the grammar leaves."""
         ahead = self.batch.ahead
         first = range(len(ids)) if ahead is None else np.flatnonzero(ahead == 0).tolist()
         place = dict(zip(ids, first, strict=True))

@@ -131,7 +131,7 @@ class OutputFilter(ABC):
     """
 
     def begin(self, item: int, index: int, context: str) -> None:  # noqa: B027  to be overridden where it matters
-        """``context``, the end of the prompt or what has been shown, stands before the text of a sequence. Called
+        """Begin a sequence; ``context``, the end of the prompt or the text shown so far, precedes its text. Called
         before its first output; a filter that looks for words remembers how far one has begun.
         """
 
@@ -171,7 +171,7 @@ class EngineScope(Protocol):
 
     @property
     def models(self) -> Mapping[str, ServedModel]:
-        """By every served name, in the order of the command line."""
+        """Return the models by every served name, in the order of the command line."""
 
     @property
     def options(self) -> Mapping[str, Any]:

@@ -121,8 +121,9 @@ class WeightMap:
         self._ignored: set[str] = set()
 
     def add(self, name: str, take: Callable[[Tensor], object], *, optional: bool = False) -> None:
-        """``take`` is called once with the tensor called ``name``; where that is missing it is an error, or, with
-        ``optional``, not called. Raises ValueError where the name is taken."""
+        """Register a tensor: ``take`` is called once with the tensor ``name``; if that is missing, it is an error,
+        or, with ``optional``, not called. Raises ValueError where the name is taken.
+        """
         if name in self._takers:
             raise ValueError(f"two layers want the tensor {name!r}")
         self._takers[name] = take
@@ -201,7 +202,7 @@ class Pooler:
         raise NotImplementedError
 
     def forget(self, id: int) -> None:
-        """A sequence is gone, or begins again; called for every one, in any state."""
+        """Forget a sequence that is gone or begins again; called for every one, in any state."""
 
 
 class Model(nn.Module):

@@ -25,7 +25,7 @@ class Tokenizer(Protocol):
     def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = False) -> str: ...
     def token_to_id(self, token: str) -> int | None: ...
     def id_to_token(self, token_id: int) -> str | None:
-        """As the vocabulary writes it, which may not be its text."""
+        """Return the token as the vocabulary writes it, which may not be its text."""
 
     @property
     def config(self) -> Mapping[str, Any]:

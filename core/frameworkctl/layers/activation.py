@@ -54,7 +54,7 @@ class Activation(DirectModule):
         self.ops = ctx.ops("activation", dtype=ctx.dtype, kind=self.kind)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Of any shape; ``x`` may be overwritten."""
+        """Apply the activation to ``x`` of any shape, which may be overwritten."""
         return self.ops.activation(x, self.kind)
 
 

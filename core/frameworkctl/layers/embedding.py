@@ -13,7 +13,7 @@ from .score import Score
 
 
 def vocabulary_share(vocab_size: int, ctx: ModelContext) -> tuple[int, int, int]:
-    """(first id, number of ids, ids per rank when padded to a multiple of the ranks) of this rank."""
+    """Return (first id, number of ids, ids per rank when padded to a multiple of the ranks) of this rank."""
     per_rank = -(-vocab_size // ctx.world.size)
     start = ctx.world.rank * per_rank
     return start, max(0, min(per_rank, vocab_size - start)), per_rank
@@ -114,7 +114,9 @@ class Head(nn.Module):
         self.bias.copy_(tensor.narrow(0, self.start, self.size))
 
     def take(self, own: Tensor) -> None:
-        """``own``: this rank's rows of the weight. Rounded weights keep 8 bits here: each row decides over a token."""
+        """Take ``own``, this rank's rows of the weight. Rounded weights keep 8 bits here: each row decides over a
+        token.
+        """
         own = own.to(dtype=self.ctx.dtype, device=self.ctx.device, copy=True)
         self.packed = self.ops.pack(own, "plain" if self.ctx.weight_format == "plain" else "int8", lookup=self.tied)
 

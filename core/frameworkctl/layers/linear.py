@@ -90,7 +90,7 @@ class Linear(DirectModule):
 
 
 def _stack(names_sizes: Sequence[tuple[str, int, int]]) -> list[Part]:
-    """(name, start, size) of each part, one below the other."""
+    """Return (name, start, size) of each part, one below the other."""
     parts, offset = [], 0
     for name, start, size in names_sizes:
         parts.append(Part(name, offset, start, size))

@@ -73,7 +73,7 @@ class MambaMixer(nn.Module):
         return weight
 
     def bind(self, pages: Tensor, group: int, block_size: int) -> None:
-        """``pages [P, bytes]`` uint8 are this layer's from now on, one per sequence."""
+        """Bind ``pages [P, bytes]`` uint8 to this layer, one page per sequence."""
         self.group = group
         values = pages.view(torch.float32)
         end = self.conv_shape[0] * self.conv_shape[1]

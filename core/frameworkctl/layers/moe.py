@@ -100,7 +100,7 @@ class Experts(nn.Module):
         self._took()
 
     def _fill(self, out: Tensor, rows: int, part: str, tensor: Tensor) -> None:
-        """This rank's share of gate, up or both, each to its place along the axis ``rows``."""
+        """Place this rank's share of gate, up or both along the axis ``rows``."""
         offsets = {"gate": [(0, 0)], "up": [(self.share, 0)], "gate_up": [(0, 0), (self.share, self.inner)]}[part]
         for to, come in offsets:
             out.narrow(rows, to, self.share).copy_(tensor.narrow(rows, come + self.start, self.share))

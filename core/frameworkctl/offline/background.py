@@ -100,7 +100,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 
 async def _cancel_others() -> None:
-    """What still runs when its LLM is closed."""
+    """Cancel the tasks that still run when an LLM is closed."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()

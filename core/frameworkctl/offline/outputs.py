@@ -49,7 +49,7 @@ class RequestOutput:
 
 
 def request_output(request_id: str, item: GenerateItem, outputs: Sequence[Output], cached: int) -> RequestOutput:
-    """Of one item's whole sequences, ordered by index."""
+    """Make the output of one item from its whole sequences, ordered by index."""
     scores: Any = outputs[0].prompt_logprobs if outputs else None
     return RequestOutput(
         request_id=request_id,

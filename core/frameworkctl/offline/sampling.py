@@ -96,7 +96,9 @@ class SamplingParams(msgspec.Struct, kw_only=True):
         return values
 
     def fields(self, context: int) -> dict[str, Any]:
-        """As fields of a request to a model whose context has that many tokens; what asks for nothing is left out."""
+        """Return the fields of a request to a model with that context length; fields that ask for nothing are left
+        out.
+        """
         values = {name: value for name, value in msgspec.structs.asdict(self).items() if value not in (None, [], {})}
         values["max_tokens"] = context if self.max_tokens is None else self.max_tokens
         return values

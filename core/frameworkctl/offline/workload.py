@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def work_through(items: AsyncIterable[T], most: int, work: Callable[[T], Awaitable[None]]) -> None:
-    """``work`` on every item, at most ``most`` at once; items are taken as there is room.
+    """Run ``work`` on every item, at most ``most`` at once; items are taken as there is room.
 
     The first failure ends the rest and is raised.
     """

@@ -150,7 +150,7 @@ def _version_problem(dist: importlib_metadata.Distribution) -> str | None:
 
 
 def stale_builtins() -> str | None:
-    """In a source checkout: a message when pyproject's entry points differ from those installed, else None."""
+    """Return a message if a source checkout's entry points differ from the installed ones, else None."""
     pyproject = Path(__file__).resolve().parents[3] / "pyproject.toml"
     if not pyproject.is_file():
         return None

@@ -180,7 +180,7 @@ class PluginHost:
         record.load_ms = round((time.perf_counter() - started) * 1e3, 2)
 
     def _undo(self, record: PluginRecord, snapshot: Snapshot, error: BaseException) -> None:
-        """A plugin that fails half way leaves nothing behind but the reason."""
+        """Load a plugin; one that fails half way leaves nothing except the reason."""
         self.registry.restore(snapshot)
         if self.manager.has_plugin(record.id):
             self.manager.unregister(name=record.id)

@@ -140,7 +140,7 @@ def _endpoint_routes(spec: type[Endpoint], shelf: Shelf[type[Endpoint]], overrid
 
 
 def _option_name(spec: OptionSpec, shelf: Shelf[OptionSpec], override: bool) -> None:
-    """An option's name is a flag, a key and a variable, and none of the server's own."""
+    """Check an option's name, which is a flag, a key and a variable, and not one of the server's own."""
     own = {*ServerOptions.__struct_fields__, *ModelOptions.__struct_fields__}
     if not re.fullmatch(r"[a-z][a-z0-9_]*", spec.name):
         raise RegistrationError(f"the option name {spec.name!r} must be lower-case words joined by underscores")

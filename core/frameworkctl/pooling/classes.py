@@ -24,7 +24,8 @@ def labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def activation_of(config: Mapping[str, Any], count: int) -> Activation:
-    """Of ``count`` classes: as the kind of problem says, else as sentence-transformers wrote down, else by number.
+    """Return the activation of ``count`` classes: by problem type, else as sentence-transformers stored it, else by
+    number.
 
     Raises:
         ConfigError: an activation that is not ours to run.

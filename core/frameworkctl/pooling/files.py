@@ -67,7 +67,7 @@ def read_files(checkpoint: Checkpoint) -> SentenceFiles:
 
 
 def _modules(path: Path) -> list[tuple[str, str, str]]:
-    """Of modules.json: the last word of each type, its folder, the whole type."""
+    """Return, for each entry of modules.json, the last word of its type, its folder, and the whole type."""
     if not path.is_file():
         return []
     try:

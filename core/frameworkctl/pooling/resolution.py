@@ -181,7 +181,7 @@ def _named(name: str | None, poolers: Mapping[str, PoolerSpec] | None) -> str | 
 
 
 def _check_kinds(pooling: PoolingInfo, tasks: frozenset[PoolTask], poolers: Mapping[str, PoolerSpec] | None) -> None:
-    """A pooler must serve the tasks that it is there for."""
+    """Check that a pooler serves the tasks it is registered for."""
     if poolers is None:
         return
     for name, wanted in ((pooling.pooler, tasks - TOKEN_TASKS), (pooling.token_pooler, tasks & TOKEN_TASKS)):

@@ -27,19 +27,19 @@ class PolicyGuard:
         self.holds = kind.hold is not Policy.hold
 
     def key(self, request: RequestView, now: float) -> tuple[float, ...]:
-        """As ``Policy.key``; what is no tuple of numbers that can be put in order counts as its arrival."""
+        """Call ``Policy.key``; fall back to arrival order unless the key is a tuple of comparable numbers."""
         key = self._ask("key", request, now)
         if isinstance(key, tuple) and all(isinstance(part, (int, float)) and part == part for part in key):
             return key
         return self._replace("key", key, self._default.key(request, now))
 
     def hold(self, request: RequestView, load: Load) -> bool:
-        """As ``Policy.hold``; False where it raises."""
+        """Call ``Policy.hold``; return False if it raises."""
         answer = self._ask("hold", request, load)
         return self._replace("hold", answer, False) if isinstance(answer, Exception) else bool(answer)
 
     def cap(self, request: RequestView, want: int, load: Load) -> int:
-        """As ``Policy.cap``, within 0 and ``want``; ``want`` where it is no whole number."""
+        """Call ``Policy.cap`` and clamp it to 0 .. ``want``; return ``want`` unless it is a whole number."""
         answer = self._ask("cap", request, want, load)
         if isinstance(answer, int):
             within = max(0, min(answer, want))
@@ -47,14 +47,14 @@ class PolicyGuard:
         return self._replace("cap", answer, want)
 
     def victim(self, running: Sequence[RequestView], need: RequestView) -> int:
-        """As ``Policy.victim``; the last one where the answer is no index."""
+        """Call ``Policy.victim``; return the last index if the answer is not an index."""
         index = self._ask("victim", running, need)
         if isinstance(index, int) and 0 <= index < len(running):
             return index
         return self._replace("victim", index, len(running) - 1)
 
     def finished(self, request: RequestView) -> None:
-        """Do as ``Policy.finished``."""
+        """Call ``Policy.finished``."""
         answer = self._ask("finished", request)
         if isinstance(answer, Exception):
             self._replace("finished", answer, None)

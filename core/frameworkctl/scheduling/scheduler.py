@@ -53,7 +53,7 @@ class Scheduler:
             self.waiting.add(seq)
 
     def append(self, seq: Sequence, tokens: array[int], *, final: bool) -> None:
-        """More prompt for a session; with ``final`` it starts to generate."""
+        """Append to the prompt of a session; with ``final`` it starts to generate."""
         seq.tokens.extend(tokens)
         seq.prompt_len += len(tokens)
         seq.limit += len(tokens)
@@ -234,7 +234,7 @@ class Scheduler:
         return candidates[self.guard.victim(views, need.view())]
 
     def _preempt(self, seq: Sequence) -> None:
-        """Back to the queue without pages; its tokens stay."""
+        """Put a sequence back into the queue without pages; its tokens stay."""
         before, self._at = self._at, seq
         idle = seq.idle
         del self.running[seq.id]

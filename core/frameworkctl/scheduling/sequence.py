@@ -115,7 +115,7 @@ class Sequence:
         self.long = False  # beyond the length up to which the model computes the short way
 
     def become_long(self) -> None:
-        """Its pages will hold something else than those of the same tokens in a short sequence."""
+        """Mark a sequence as long: its pages differ from those of the same tokens in a short sequence."""
         self.long = True
         self.chain_root = hashlib.sha256(b"long" + self.chain_root).digest()
         self.chain = []

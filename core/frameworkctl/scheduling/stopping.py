@@ -23,7 +23,9 @@ class Event(msgspec.Struct):
 
 
 def stop_reason(seq: Sequence, token: int) -> tuple[str | None, int | None]:
-    """(finish reason, stop token id) after ``token`` was appended; the model's main end token has no id to report."""
+    """Return (finish reason, stop token id) after ``token`` was appended; the model's main end token has no id to
+    report.
+    """
     params = seq.params
     ends = () if params.ignore_eos else params.eos_token_ids
     if ends and token == ends[0]:

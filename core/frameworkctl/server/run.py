@@ -120,7 +120,7 @@ def _tell_ready(service: Service, url: str, seconds: float) -> None:
 
 
 async def _drain(service: Service) -> None:
-    """No new requests; open ones get their time, then end with an error they can read."""
+    """Refuse new requests; give open ones their time, then end them with an error."""
     service.draining = True
     timeout = service.options.server.shutdown_timeout
     if service.open_calls:

@@ -207,7 +207,7 @@ class InProcessEngine:
 
     @cached_property
     def compiler(self) -> GrammarCompiler:
-        """Of the structured output that the options name."""
+        """Return the compiler of the structured output that the options name."""
         self.host.load_named(PLUGINS, self.options.structured_output)
         return make_compiler(self.host, self.config, 1)
 

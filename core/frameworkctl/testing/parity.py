@@ -66,7 +66,7 @@ class Parity:
         compare(engine, self.folder, given, outputs, first=2, tolerance=tolerance)
 
     def _preemption(self, tolerance: float, options: dict[str, Any]) -> None:
-        """A pool that holds hardly more than one full sequence; short chunks, so that windows need few pages."""
+        """Run with a pool of hardly more than one full sequence, and short chunks so that windows need few pages."""
         sizes = {**options, "max_model_len": LONGEST, "max_num_batched_tokens": 32}
         need = _engine(self.folder, sizes).built.layout.max_pages(LONGEST, 32)
         engine = _engine(self.folder, {**sizes, "num_gpu_blocks_override": need * 11 // 10})
@@ -94,7 +94,8 @@ def compare(
     tolerance: float,
     first: int = 1,
 ) -> None:
-    """The logits that gave each token, and the tokens, are transformers' own. ``first`` is the first sequence's number.
+    """Assert that the tokens and the logits that gave them are transformers' own. ``first`` is the first sequence's
+    number.
 
     Raises:
         AssertionError: naming the prompt and the first token that differs.
@@ -119,7 +120,7 @@ def compare(
 
 @lru_cache(maxsize=64)  # they are tiny
 def oracle(folder: Path) -> Any:
-    """transformers' model of a checkpoint, in float32."""
+    """Load transformers' model of a checkpoint, in float32."""
     from transformers import AutoModelForCausalLM
 
     auto: Any = AutoModelForCausalLM

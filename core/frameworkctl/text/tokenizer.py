@@ -73,7 +73,7 @@ QWEN2_WORDS = (
 
 
 def split_as_transformers(tokenizer: Tokenizer, model_type: str | None, tokenizer_class: str | None) -> None:
-    """Where transformers makes a tokenizer's splitting rule itself, whatever tokenizer.json says, do the same.
+    """Replace a splitting rule that transformers makes itself, whatever tokenizer.json contains.
 
     For Qwen2's class, that is: NFC, then words, single digits and runs of punctuation. Ids must equal those that the
     model was trained with, which transformers gives.

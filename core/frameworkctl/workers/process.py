@@ -22,7 +22,7 @@ FILES = 64  # open at once
 
 
 def limit(memory: int) -> None:
-    """No more address space than ``memory`` bytes, no files of any size, no core dumps."""
+    """Limit this process to ``memory`` bytes of address space, no files of any size, no core dumps."""
     for kind, value in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_FSIZE, 0),
@@ -33,7 +33,7 @@ def limit(memory: int) -> None:
 
 
 def allow_cpu(seconds: int) -> None:
-    """The process is killed when it has computed so long from now: nobody might be left to do it."""
+    """Have the system kill this process after so much more computing time, even if its server is gone."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = math.ceil(used.ru_utime + used.ru_stime) + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))

@@ -61,7 +61,9 @@ class CaptureArena:
         self._used: list[tuple[int, int]] = []  # (first, end), ascending
 
     def like(self, x: Tensor) -> Tensor:
-        """Of the size, strides and type of ``x``, not initialised. Raises CannotCapture when the arena is full."""
+        """Return an uninitialised tensor of the size, strides and type of ``x``. Raises CannotCapture when the
+        arena is full.
+        """
         extent = 1 + sum((n - 1) * stride for n, stride in zip(x.shape, x.stride(), strict=True))
         size = -(-max(1, extent) * x.element_size() // ALIGN) * ALIGN
         at = 0

@@ -137,7 +137,7 @@ class AttentionPlan:
     def _gather(
         self, view: GroupView, members: NDArray[np.int64], lens: NDArray[np.int64], totals: NDArray[np.int64]
     ) -> GroupGather:
-        """Only pages that some query of the sequence can see: a window's are its last ones."""
+        """Return the pages that some query of the sequence can see: a window's are its last ones."""
         size = view.block_size
         first = np.zeros_like(totals)
         if view.window is not None:

@@ -24,7 +24,7 @@ class LatentCache:
         self.slots = self.rows.view(-1, block_size, dim)
 
     def write(self, latent: Tensor, view: GroupView) -> None:
-        """``latent [T, dim]`` goes to ``view.slot_mapping``."""
+        """Write ``latent [T, dim]`` to ``view.slot_mapping``."""
         page = torch.div(view.slot_mapping, self.block_size, rounding_mode="floor")
         self.slots.index_put_((page, view.slot_mapping - page * self.block_size), latent)
 

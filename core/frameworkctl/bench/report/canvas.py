@@ -25,7 +25,9 @@ class Canvas(Protocol):
 
 
 def canvas(path: Path, width: int, height: int) -> Canvas:
-    """By the ending of a file's name. Raises ConfigError for one that is neither, or where Pillow is lacking."""
+    """Return a canvas for the format of the file's ending. Raises ConfigError for one that is neither, or where Pillow
+    is lacking.
+    """
     if path.suffix == ".svg":
         return _Svg(width, height)
     if path.suffix != ".png":

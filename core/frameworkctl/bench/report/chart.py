@@ -77,14 +77,14 @@ def _panel(
 
 
 def _across(load: float, loads: Sequence[float]) -> float:
-    """0 to 1; logarithmic, because loads are usually doubled."""
+    """Place a load at 0 to 1 on a logarithmic axis, because loads are usually doubled."""
     if len(loads) < 2:
         return 0.5
     return 0.03 + 0.94 * math.log(load / loads[0]) / math.log(loads[-1] / loads[0])
 
 
 def nice_step(most: float) -> float:
-    """1, 2 or 5 times a power of ten, so that ``TICKS`` steps or somewhat fewer reach ``most``."""
+    """Return 1, 2 or 5 times a power of ten, so that ``TICKS`` steps or somewhat fewer reach ``most``."""
     rough = (most or 1.0) / TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     return power * next((m for m in (1, 2, 5) if m * power >= rough * 0.999), 10)

@@ -37,7 +37,7 @@ called again after an interruption, it goes on with what is missing. Any path th
 
 
 def run(argv: list[str]) -> int:
-    """0: all answered; 1: answers with errors are among them."""
+    """Run the batch; return 0 if all requests were answered without errors, else 1."""
     if "-h" in argv or "--help" in argv:
         _print_help(argv)
         return 0

@@ -41,7 +41,7 @@ def run(argv: list[str]) -> int:
 
 
 def log_level(argv: list[str]) -> str:
-    """For the nursery, which starts before options are checked: mistakes in them are told later."""
+    """Return the log level for the nursery, which starts before options are checked: mistakes are reported later."""
     try:
         level = peek(argv, "log_level")
     except ConfigError:

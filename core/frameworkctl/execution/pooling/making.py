@@ -24,7 +24,7 @@ def make_poolers(host: PluginHost, info: PoolingInfo) -> dict[str, Pooler]:
 
 
 def check_head(model: Model, given: EngineConfig) -> None:
-    """A model that is to give classes must have written ``classify``. Raises ConfigError."""
+    """Refuse a model that is to give classes without a ``classify`` head. Raises ConfigError."""
     labels = given.pooling is not None and given.pooling.labels
     if labels and type(model).classify is Model.classify:
         raise ConfigError(f"{given.architecture} has no classifier: its plugin cannot make one (--convert embed can)")

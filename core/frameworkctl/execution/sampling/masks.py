@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def apply_masks(logits: Tensor, places: Sequence[int], bits: NDArray[np.int32]) -> None:
-    """``logits [L, V]`` float32, changed in place: row ``places[i]`` keeps the tokens whose bit in ``bits[i]`` is 1.
+    """Mask ``logits [L, V]`` float32 in place: row ``places[i]`` keeps the tokens whose bit in ``bits[i]`` is 1.
 
     ``bits [n, ceil(V / 32)]``, bit b of word w for token 32 w + b. Only they travel to a device. Adding is several
     times faster than a masked fill on a CPU, where that branches for every token.

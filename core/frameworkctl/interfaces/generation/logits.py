@@ -62,16 +62,16 @@ class LogitsProcessor(ABC):
 
     @abstractmethod
     def add(self, row: int, params: Any, prompt: Sequence[int], output: Sequence[int]) -> None:
-        """A sequence takes a row. ``prompt`` and ``output`` are empty unless the spec says ``tokens="host"``;
+        """Add a sequence in a row. ``prompt`` and ``output`` are empty unless the spec says ``tokens="host"``;
         ``output`` is live: it grows as tokens are sampled."""
 
     @abstractmethod
     def remove(self, row: int) -> None:
-        """The sequence in the row has left."""
+        """Remove the sequence in the row."""
 
     @abstractmethod
     def move(self, src: int, dst: int) -> None:
-        """The sequence in row ``src`` is in row ``dst`` from now on; ``dst`` was empty."""
+        """Move the sequence in row ``src`` to row ``dst``, which was empty."""
 
     @abstractmethod
     def apply(self, logits: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:

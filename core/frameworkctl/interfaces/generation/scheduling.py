@@ -48,7 +48,7 @@ class Policy:
     dynamic_key: ClassVar[bool] = False  # True: key() changes with time, so the queue is sorted anew every step
 
     def key(self, request: RequestView, now: float) -> tuple[float, ...]:
-        """Waiting requests are admitted in ascending order of this."""
+        """Return the key by which waiting requests are admitted, in ascending order."""
         return (request.turn, request.arrival, request.id)
 
     def hold(self, request: RequestView, load: Load) -> bool:
@@ -56,7 +56,7 @@ class Policy:
         return False
 
     def cap(self, request: RequestView, want: int, load: Load) -> int:
-        """At most how many of the tokens it wants a request may compute this step."""
+        """Return the largest number of tokens that a request may compute in this step."""
         return want
 
     def victim(self, running: Sequence[RequestView], need: RequestView) -> int:
@@ -64,7 +64,7 @@ class Policy:
         return len(running) - 1
 
     def finished(self, request: RequestView) -> None:
-        """A request has left the engine."""
+        """Take note that a request has left the engine."""
 
 
 class PolicySpec(msgspec.Struct, frozen=True, kw_only=True):

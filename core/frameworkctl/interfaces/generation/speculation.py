@@ -26,7 +26,7 @@ class Speculator:
     api_version: ClassVar[int] = API_VERSION
 
     def __init__(self, options: Any) -> None:
-        """``options`` is the Struct that the spec names."""
+        """Make the speculator; ``options`` is the Struct that the spec names."""
         self.options = options
 
     def propose(self, sequences: Sequence[NDArray[np.int32]], most: Sequence[int]) -> Sequence[Sequence[int]]:

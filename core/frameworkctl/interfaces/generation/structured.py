@@ -121,7 +121,7 @@ class Matcher(ABC):
     @property
     @abstractmethod
     def must_end(self) -> bool:
-        """It is complete, and nothing can follow."""
+        """Return whether the output is complete and nothing can follow."""
 
     @abstractmethod
     def copy(self) -> Matcher:

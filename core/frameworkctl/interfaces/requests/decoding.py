@@ -49,7 +49,9 @@ def decode_json(body: bytes, type_: Any) -> Any:
 
 
 def locate(message: str) -> tuple[str, str | None]:
-    """msgspec's ``Expected `int`, got `str` - at `$.n``` as (message, ``n``); param None when it names no field."""
+    """Split msgspec's ``Expected `int`, got `str` - at `$.n``` into (message, ``n``); param None when it names no
+    field.
+    """
     match = _WHERE.match(message)
     if match is None:
         missing = re.match(r"^Object missing required field `(?P<name>[^`]+)`(?: - at `\$(?P<path>.*)`)?$", message)

@@ -42,7 +42,7 @@ class LatentAttention(nn.Module):
         self.to_value.copy_(own[:, self.nope :].transpose(1, 2))
 
     def bind(self, pages: Tensor, group: int, block_size: int) -> None:
-        """``pages [P, bytes]`` uint8 are this layer's from now on."""
+        """Bind ``pages [P, bytes]`` uint8 to this layer."""
         self.group = group
         self.cache = self.ops.view_latent_cache(pages, block_size=block_size, dim=self.dim, dtype=self.ctx.dtype)
 

@@ -66,7 +66,7 @@ class Attention(DirectModule):
         self.sinks.copy_(tensor.narrow(0, start, self.heads))
 
     def bind(self, pages: Tensor, group: int, block_size: int) -> None:
-        """``pages [P, bytes]`` uint8 are this layer's from now on."""
+        """Bind ``pages [P, bytes]`` uint8 to this layer."""
         self.group = group
         self.cache = self.ops.view_cache(
             pages, block_size=block_size, heads=self.kv_heads, head_dim=self.head_dim, dtype=self.dtype

@@ -66,7 +66,7 @@ async def run_batch(
 
 
 async def _show(progress: Progress, total: int | None) -> None:
-    """A bar at a terminal, else a line now and then."""
+    """Show a bar at a terminal, else a line now and then."""
     told = time.monotonic()
     while True:
         await asyncio.sleep(SHOW)
@@ -129,7 +129,7 @@ class Batch:
         self._write(answer(request.custom_id, got.status, request_id, _content(got)))
 
     async def _engines(self) -> None:
-        """An engine that died is being started again; one that cannot be, the answer tells."""
+        """Wait for an engine that is being started again; if it cannot start, the answer reports it."""
         with contextlib.suppress(ConfigError):
             await self.service.supervisor.wait_ready()
 

@@ -134,13 +134,13 @@ def _side(given: Any) -> list[Any]:
 
 
 def ids_of_texts(work: Work, count: int) -> list[list[int]]:
-    """Of each text of a request; of one that is computed in pieces, of all of them."""
+    """Return the ids of each text of a request; of a text in pieces, those of all pieces."""
     ids = [list(item.prompt.token_ids) for item in work.pool]
     return ids if count > 1 else [list(itertools.chain(*ids))]
 
 
 def ids_of_pairs(work: Work, count: int) -> list[list[int]]:
-    """Of each pair; where the texts are read alone (first those of one side), of the one and then of the other."""
+    """Return the ids of each pair; if texts are read separately, those of the first and then of the second text."""
     ids = [list(item.prompt.token_ids) for item in work.pool]
     if len(ids) == count:
         return ids

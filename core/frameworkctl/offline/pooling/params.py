@@ -33,5 +33,5 @@ class PoolingParams(msgspec.Struct, kw_only=True, frozen=True):
                 raise as_value_error(bad(field.name, f"{e} at `{field.name}`.")) from None
 
     def fields(self) -> dict[str, Any]:
-        """As fields of a request; what is not set is left out."""
+        """Return the fields of a request; unset ones are left out."""
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}

@@ -163,7 +163,7 @@ class CacheManager:
         return True
 
     def commit(self, seq: Sequence, committed: int) -> None:
-        """``committed`` tokens are in the cache: share pages that are full, give back those behind a window."""
+        """Commit tokens that are in the cache: share full pages, free those that a window has passed."""
         seq.committed = committed
         if self.prefix_caching:
             self._publish(seq)
@@ -224,7 +224,7 @@ class CacheManager:
 
 
 def _runs(pages: list[int]) -> list[int]:
-    """For each page, how many in a row up to it are there."""
+    """Return, for each page, how many pages in a row up to it exist."""
     out, run = [], 0
     for page in pages:
         run = run + 1 if page != NULL_PAGE else 0

@@ -48,13 +48,13 @@ class PagePool:
         return pages
 
     def hold(self, page: int) -> None:
-        """One more holder of a page found by its key."""
+        """Add a holder to a page found by its key."""
         if self.refs[page] == 0:
             del self._free[page]
         self.refs[page] += 1
 
     def release(self, pages: Iterable[int]) -> None:
-        """One holder less of each; null pages are passed over.
+        """Remove a holder from each page; skip null pages.
 
         Pages come back in the order given, so give a sequence's last page first: beginnings then live longest.
         """
@@ -68,7 +68,7 @@ class PagePool:
                     self._free.move_to_end(page, last=False)
 
     def publish(self, page: int, key: bytes) -> None:
-        """The page's content is complete and may be shared under ``key``; nothing happens where the key is taken."""
+        """Publish a complete page under ``key``; do nothing if the key is taken."""
         if self._keys[page] is None and key not in self._cached:
             self._keys[page] = key
             self._cached[key] = page
@@ -87,7 +87,7 @@ class PagePool:
         self._free = OrderedDict.fromkeys(range(1, self.count))
 
     def forget_content(self) -> None:
-        """No page can be found any more: for changed weights. Pages in use stay in use."""
+        """Forget all keys, as after a change of weights. Pages in use stay in use."""
         self._cached.clear()
         self._keys = [None] * self.count
 

@@ -26,7 +26,7 @@ class Ngram(Speculator):
 
 
 def lookup(tokens: NDArray[np.int32], most: int, least: int, longest: int) -> list[int]:
-    """At most ``most`` tokens that followed the last ``least`` to ``longest`` of ``tokens [n]`` before."""
+    """Return at most ``most`` tokens that followed the last ``least`` to ``longest`` of ``tokens [n]`` before."""
     last = len(tokens) - 1
     ends = np.flatnonzero(tokens[:last] == tokens[last])  # where a repetition could end
     length = 1

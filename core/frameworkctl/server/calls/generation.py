@@ -99,7 +99,7 @@ class Generation:
         return rows
 
     def end(self, index: int) -> None:
-        """A filter ended this sequence; the engine need not go on with it."""
+        """End a sequence for a filter; the engine stops computing it."""
         state = self._sequences[index]
         if not state.ended:
             state.ended = True

@@ -32,13 +32,13 @@ class SearchRun:
                 yield output
 
     def end(self, index: int) -> None:
-        """Sequences come whole: there is nothing to stop."""
+        """Do nothing: sequences come whole."""
 
 
 async def next_logprobs(
     client: EngineClient, prompts: Sequence[Sequence[int]], count: int, item: GenerateItem, call: int
 ) -> list[tuple[tuple[int, float], ...]]:
-    """As ``EngineScope.next_logprobs``: one token is asked of the engine for each prompt, all at once."""
+    """Implement ``EngineScope.next_logprobs``: ask the engine for one token of each prompt, all at once."""
     params = SamplingParams(max_tokens=1, temperature=0.0, logprobs=count)
     streams: list[RowStream] = []
     try:

@@ -42,7 +42,9 @@ class Service:
         self._first = models[0]
 
     def model(self, name: str | None, tasks: frozenset[str] = frozenset()) -> LocalModel:
-        """By any served name; None is the first that can do one of ``tasks``, or the first. Raises RequestError 404."""
+        """Return a model by any served name; None is the first that can do one of ``tasks``, or the first. Raises
+        RequestError 404.
+        """
         if name is None:
             return next((m for m in self.models.values() if tasks & m.info.tasks), self._first)
         found = self.models.get(name)

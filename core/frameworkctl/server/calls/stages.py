@@ -34,7 +34,7 @@ class Stages:
         return formatter
 
     def filters(self, request: Any, model: ServedModel, call: Call) -> list[OutputFilter]:
-        """In the order in which their plugins were loaded, but for ``tryfirst`` and ``trylast``."""
+        """Return filters in the order in which plugins were loaded, except for ``tryfirst`` and ``trylast``."""
         given = {"request": request, "model": model, "call": call}
         found = []
         for implementation in self._filters:

@@ -101,12 +101,12 @@ class EngineClient(asyncio.Protocol):
         self._abort(Abort(stream.id, index))
 
     def close(self, stream: Stream[Any]) -> None:
-        """The caller wants no more; what still runs is aborted."""
+        """Close a stream; abort its sequences that still run."""
         if self._streams.pop(stream.id, None) is not None and stream.open > 0:
             self._abort(Abort(stream.id))
 
     def _abort(self, message: Abort) -> None:
-        """Nothing has to be aborted in an engine that is gone."""
+        """Send an abort; do nothing if the engine is gone."""
         with contextlib.suppress(EngineError):
             self.send(message)
 
@@ -130,7 +130,7 @@ class EngineClient(asyncio.Protocol):
             self._answers.pop(message.id, None)
 
     def fail_all(self, error: RequestError) -> None:
-        """Every open request ends with this error."""
+        """End every open request with this error."""
         for stream in self._streams.values():
             stream.fail(error)
 

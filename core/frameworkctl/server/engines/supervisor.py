@@ -67,7 +67,7 @@ class NurseryProcess:
         return self._unpacker.feed(data) if data else None
 
     def hang_up(self) -> None:
-        """It ends when it sees this."""
+        """Close the socket of the nursery, which then ends."""
         self.control.close()
         if not self._forked:
             self.process.terminate()  # it may be in the middle of importing torch, and nothing depends on it
@@ -147,7 +147,7 @@ class Supervisor:
             await self._fork(engine)
 
     async def wait_ready(self) -> None:
-        """Until every engine has been ready once. Raises ConfigError with the cause when one cannot start."""
+        """Wait until every engine has been ready once. Raises ConfigError with the cause when one cannot start."""
         for engine in self.engines:
             await self._until_ready(engine)
 
@@ -226,7 +226,7 @@ class Supervisor:
         engine.changed.set()
 
     def _lost(self, engine: Engine, client: EngineClient) -> None:
-        """The connection ended: the engine is dead, or said why it cannot start."""
+        """Handle the end of a connection: the engine died, or reported why it cannot start."""
         if self._stopping or engine.client is not client:
             return
         was_ready = engine.state == "ready"

@@ -42,7 +42,7 @@ class Guard:
         return Guard(self._make, self.vocabulary)
 
     def number(self) -> int:
-        """For ``Output.item`` as filters see it: the same for no two generations of a call."""
+        """Return the next ``Output.item`` for filters: no two generations of a call share one."""
         return next(self._numbers)
 
     # -- texts beside the outputs

@@ -54,7 +54,7 @@ async def send_error(send: Send, error: RequestError, headers: Mapping[str, str]
 
 
 async def refuse_websocket(scope: Scope, send: Send, error: RequestError) -> None:
-    """Before the handshake: the error as an HTTP answer, where the server can; else a close, which becomes a 403."""
+    """Refuse a WebSocket before its handshake: with an HTTP error if possible, else a close, which becomes a 403."""
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": 4000 + error.status, "reason": error.message[:120]})
         return

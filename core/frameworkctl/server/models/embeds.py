@@ -17,7 +17,7 @@ IN_PLACE = -1  # the id that travels where an embedding stands
 
 
 def embeds_prompt(model: ModelView, data: str, param: str) -> Prompt:
-    """As ``ServedModel.embeds_prompt``."""
+    """Implement ``ServedModel.embeds_prompt``."""
     if not model.settings.enable_prompt_embeds:
         raise RequestError(
             f"{param} is not accepted by this server: its operator has to allow it (--enable-prompt-embeds).",

@@ -283,7 +283,7 @@ class LocalModel:
             check_text(name, value, self.settings.max_text_bytes)
 
     def _render_apart(self, source: str, messages: list[Any], given: Mapping[str, Any]) -> str:
-        """With a template of a request: neither parsed nor run in this process."""
+        """Render with the template of a request, which is neither parsed nor run in this process."""
         assert self.workers is not None
         auto = self.settings.chat_template_content_format == "auto"
         special_tokens = dict(self.tokenizer.special_tokens)

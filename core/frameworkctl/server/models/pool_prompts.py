@@ -43,7 +43,7 @@ class PoolPrompts:
         param: str,
         field: str = TRUNCATE,
     ) -> list[Prompt]:
-        """As ``ServedModel.encode_batch``; ``field`` is its ``truncate_param``."""
+        """Implement ``ServedModel.encode_batch``; ``field`` is its ``truncate_param``."""
         keep = self._tokens_to_keep(truncate, field)
         if not texts:
             raise bad(param, f"{param} must not be empty.")
@@ -73,7 +73,7 @@ class PoolPrompts:
         max_doc: int,
         param: str,
     ) -> list[tuple[Prompt, int]]:
-        """As ``ServedModel.encode_pair_batch``."""
+        """Implement ``ServedModel.encode_pair_batch``."""
         keep = self._tokens_to_keep(truncate)
         if not pairs:
             raise bad(param, f"{param} must not be empty.")
@@ -107,7 +107,7 @@ class PoolPrompts:
         return prompts
 
     def cut(self, texts: Sequence[str], tokens: int) -> list[str]:
-        """As ``ServedModel.cut_texts``."""
+        """Implement ``ServedModel.cut_texts``."""
         return self._encoder.cut_texts(texts, tokens)
 
     def _tokens_to_keep(self, truncate: int | None, field: str = TRUNCATE) -> int | None:

@@ -41,7 +41,7 @@ TEMPERATURE_FLOOR = 0.01  # below it, logits / temperature overflows in half pre
 def merged_params(
     model: ModelView, prompt: Prompt, fields: Mapping[str, Any], default_max_tokens: int | None, min_max_tokens: int
 ) -> SamplingParams:
-    """As ``ServedModel.sampling``."""
+    """Implement ``ServedModel.sampling``."""
     values: dict[str, Any] = {name: fields[name] for name in _PLAIN if fields.get(name) is not None}
     for name in DEFAULTED:
         given = fields.get(name)

@@ -150,7 +150,7 @@ def _embeds(part: Mapping[str, Any], path: str, embeds: EmbedParts | None) -> st
 
 
 def _assistant(message: Mapping[str, Any], path: str, out: dict[str, Any]) -> None:
-    """What only assistants say: earlier tool calls, reasoning, refusals."""
+    """Copy the fields that only assistants have: earlier tool calls, reasoning, refusals."""
     calls = message.get("tool_calls")
     if calls:
         if not isinstance(calls, list):

@@ -160,7 +160,7 @@ def _processor() -> str:
 
 
 def _key(sources: list[Path], compiler: list[str], flags: frozenset[str]) -> str:
-    """Of everything that decides what comes out."""
+    """Return a digest of everything that decides the compiled result."""
     whole = hashlib.sha256()
     for file in sources:
         whole.update(f"\0{file.name}\0".encode() + file.read_bytes())
@@ -172,7 +172,7 @@ def _key(sources: list[Path], compiler: list[str], flags: frozenset[str]) -> str
 
 
 def _make_best(sources: list[Path], compiler: list[str], folder: Path, key: str) -> None:
-    """For this processor; for any with AVX2 where that cannot be compiled or is wrong, as with an old assembler."""
+    """Compile for this processor, or for any with AVX2 if that fails or is wrong, as with an old assembler."""
     named = os.environ.get("FRAMEWORKCTL_CPU_ARCH")
     try:
         _make(sources, compiler, (f"-march={named or 'native'}",), folder, key)

@@ -30,7 +30,7 @@ class Task(Protocol):
         """Parameters that are trained along and not kept."""
 
     def loss(self, rng: random.Random) -> torch.Tensor:
-        """Of a fresh batch."""
+        """Return the loss of a fresh batch."""
 
     def held_out(self) -> float:
         """Return the share that is right of a few that are not trained on."""

@@ -28,7 +28,7 @@ class Muon:
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
-        """One update from the gradients as they stand, which are the same in every process."""
+        """Update once from the current gradients, which are the same in every process."""
         self._updates.zero_()
         several = distributed.is_initialized()
         rank, ranks = (distributed.get_rank(), distributed.get_world_size()) if several else (0, 1)

@@ -24,7 +24,7 @@ class Optimizers:
         self._highest = highest
 
     def step(self, step: int, done: float) -> None:
-        """One update; `done` is the share of the run that is over."""
+        """Update once; `done` is the share of the run that is over."""
         torch.nn.utils.clip_grad_norm_(self._tables, 1.0)
         rate = self._highest * min(1.0, (step + 1) / _WARM_UP) * min(1.0, (1 - done) / (1 - _STEADY))
         self._muon.step(rate)

@@ -84,7 +84,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def _texts(seed: int, conversations: int) -> Iterator[str]:
-    """Only what stands between the special tokens: they are never merged with text."""
+    """Yield the texts between special tokens, which are never merged with text."""
     seen: Counter[str] = Counter()
     for conversation in islice(training_conversations(seed), conversations):
         # System messages and replies repeat word for word: counted each time, they would take up all the merges.

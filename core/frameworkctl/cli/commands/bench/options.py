@@ -60,7 +60,7 @@ def write_json(path: Path | None, value: Any) -> None:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """For options that take an object."""
+    """Parse the value of an option that takes an object."""
     try:
         value = json.loads(text)
     except ValueError as e:

@@ -24,7 +24,7 @@ NOT_FOR_SERVE = ("--host", "--port")
 
 
 def run(argv: list[str]) -> int:
-    """1 where no request was answered."""
+    """Run the measurement; return 1 if no request was answered."""
     made = _parser()
     args, rest = split(made, argv)
     _check(args, rest)

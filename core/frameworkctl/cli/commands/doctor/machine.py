@@ -45,7 +45,7 @@ def packages() -> Iterator[Finding]:
 
 
 def _requirements() -> tuple[list[Requirement], dict[str, list[Requirement]]]:
-    """Of our own distribution: always needed, and by extra (but those for working on it)."""
+    """Return the requirements of our distribution: those always needed, and by extra (except those of developers)."""
     parsed = [Requirement(text) for text in importlib_metadata.requires(DISTRIBUTION) or ()]
     needed = [r for r in parsed if r.marker is None or r.marker.evaluate({"extra": ""})]
     names = [e for e in importlib_metadata.metadata(DISTRIBUTION).get_all("Provides-Extra") or () if e not in _OURS]

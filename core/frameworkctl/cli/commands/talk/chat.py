@@ -23,7 +23,7 @@ class Conversation:
         self.messages: list[dict[str, str]] = []
 
     def take(self, turn: str) -> None:
-        """A command or a question. Raises ServerError; EOFError for ``/exit``."""
+        """Run a command or ask a question. Raises ServerError; EOFError for ``/exit``."""
         if self.typed and turn.startswith("/") and "\n" not in turn:
             self._command(turn)
         else:

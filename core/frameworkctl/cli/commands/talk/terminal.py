@@ -19,7 +19,7 @@ _HARMLESS = {c: "\ufffd" for c in (*range(32), *range(127, 160)) if chr(c) not i
 
 
 def parser(name: str, description: str) -> argparse.ArgumentParser:
-    """With the options that both commands have."""
+    """Return a parser with the options that both commands have."""
     made = Parser(prog=f"frameworkctl {name}", description=description)
     made.add_argument("--url", default="http://127.0.0.1:8000", help="the server (default: %(default)s)")
     made.add_argument(

@@ -215,7 +215,7 @@ def _among_others(said: str, fact: Fact, subject: str, rng: random.Random, split
 
 
 def _thin(said: str, rng: random.Random) -> str:
-    """Without a word here and there, so that no single one has to be waited for."""
+    """Drop a word here and there, so that no single word is needed."""
     return " ".join(word for word in said.split() if "{" in word or rng.random() < 0.88)
 
 
