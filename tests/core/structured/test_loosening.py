@@ -309,3 +309,34 @@ def test_a_loosened_schema_takes_every_document_that_the_schema_takes(schema: An
 )
 def test_bounds_of_draft_4_mean_the_same(bounds: Any, number: int) -> None:
     assert Draft4Validator(bounds).is_valid(number) == Draft202012Validator(loosened(bounds).schema).is_valid(number)
+
+
+FAR = st.one_of(st.integers(2**53 - 3, 2**53 + 9), st.integers(2**59, 2**64), st.just(2**63), st.integers(2**64, 2**70))
+
+
+@given(
+    keyword=st.sampled_from(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"]),
+    bound=st.one_of(FAR, FAR.map(int.__neg__)),
+    beside=st.integers(-2, 2),
+    strict=st.booleans(),
+)
+@settings(deadline=None, max_examples=300)
+def test_bounds_that_are_no_float_are_never_moved_outward(
+    tokenizer: LLTokenizer, keyword: str, bound: int, beside: int, strict: bool
+) -> None:
+    """Strict: nothing else than what fits. Otherwise: at least what fits, and nothing else unless it is named."""
+    schema = {"type": "integer", keyword: bound}
+    document = bound + beside
+    fits = Draft202012Validator(schema).is_valid(document)
+    try:
+        made = loosened(schema, strict=strict)
+    except ValueError:
+        assert strict
+        return
+    matcher = LLMatcher(tokenizer, schema_grammar(made.schema), log_level=0)
+    taken = all(matcher.consume_token(b) for b in str(document).encode()) and bool(matcher.is_accepting())
+    if strict:
+        assert fits or not taken
+    else:
+        assert taken or not fits
+        assert fits or made.named or not taken

@@ -5,6 +5,7 @@ A loosened schema accepts every document that the schema accepts.
 
 from __future__ import annotations
 
+import operator
 import re
 import warnings
 from collections.abc import Callable
@@ -31,6 +32,14 @@ DROPPABLE = (
     *("exclusiveMaximum", "multipleOf", "minItems", "maxItems", "minProperties", "maxProperties"),
     "patternProperties",
 )
+# Of each bound: if another number is no wider than it, and how far the outermost integer is from it.
+BOUNDS: dict[str, tuple[Callable[[int, int], bool], int]] = {
+    "minimum": (operator.ge, 0),
+    "exclusiveMinimum": (operator.ge, 1),
+    "maximum": (operator.le, 0),
+    "exclusiveMaximum": (operator.le, -1),
+}
+MAX_INTEGER = (1 << 63) - 1
 MAX_LOOKED_AT = 400  # schemas of one document that are tried one by one
 
 Problem = Callable[[Any], str]  # a schema -> why llguidance does not take it, "" if it does
@@ -42,6 +51,12 @@ class SchemaError(ValueError):
     def __init__(self, path: str, words: str) -> None:
         super().__init__(f"{path}: {words}" if path else words)
         self.path = path
+
+
+def _held(number: int) -> int:
+    """Return the integer that llguidance makes of a bound: cut to 64 bits, and rounded to a float64."""
+    cut = max(-MAX_INTEGER - 1, min(MAX_INTEGER, number))
+    return cut if abs(cut) >= MAX_INTEGER else int(float(cut))
 
 
 class Loosening:
@@ -79,6 +94,7 @@ class Loosening:
         if isinstance(schema.get("required"), bool):
             self._drop(schema, "required", path, "required is a list of names")
         self._format(schema, path)
+        self._bounds(schema, path)
         for container, key, inner in list(below(schema, path)):
             self._read(container[key], inner)  # type: ignore[index]
 
@@ -101,6 +117,16 @@ class Loosening:
             known = ", ".join(sorted(FORMATS))
             raise SchemaError(joined(path, "format"), f"{form!r:.60} is not supported with strict: true; use {known}")
         del schema["format"]
+
+    def _bounds(self, schema: dict[str, Any], path: str) -> None:
+        """Drop bounds that llguidance would silently move outward, as float64, or cut to 64 bits."""
+        for keyword, (inward, step) in BOUNDS.items():
+            bound = schema.get(keyword)
+            if not isinstance(bound, int) or isinstance(bound, bool):
+                continue
+            wanted, held = bound + step, _held(_held(bound) + step)
+            if not inward(held, wanted) or (held != wanted and not self._strict):
+                self._drop(schema, keyword, path, f"integers beyond {1 << 53} are held as floating point")
 
     # -- what llguidance refuses for other reasons
 
