@@ -49,6 +49,7 @@ class GuidanceCompiler(GrammarCompiler):
         ends = [i for i in ctx.eos_token_ids if 0 <= i < ctx.vocab_size]
         try:
             tokenizer = LLTokenizer(ctx.tokenizer, eos_token=ends or None)
+            self._own = tokenizer.vocab_size
             if tokenizer.vocab_size < ctx.vocab_size:
                 tokenizer = LLTokenizer(ctx.tokenizer, n_vocab=ctx.vocab_size, eos_token=ends or None)
         except ValueError as e:
@@ -60,7 +61,8 @@ class GuidanceCompiler(GrammarCompiler):
         self._no_ends = ~_bits(tokenizer.eos_tokens, self._words)
 
     def token_bytes(self, token: int) -> bytes:
-        return bytes(self._tokenizer.decode_bytes([token]))
+        """Return a token's bytes; none for an id that pads the vocabulary, which llguidance writes ``<[id]>``."""
+        return bytes(self._tokenizer.decode_bytes([token])) if token < self._own else b""
 
     def tokens_past(self, text: bytes) -> Sequence[int]:
         if text not in self._past:

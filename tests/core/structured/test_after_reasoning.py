@@ -150,3 +150,14 @@ def test_an_end_that_was_forced_too_early_is_an_error(compiler: GuidanceCompiler
     for text, why in (("<think>hm", NO_TOKEN), (END, NO_TOKEN), ("ye", NO_TOKEN), ("s", None)):
         assert output.say(*text) is None
         assert output.constrained.advance(EOS, ends=True) == why
+
+
+def test_ids_that_pad_the_vocabulary_have_no_bytes(tokenizer: Tokenizer, compiler: GuidanceCompiler) -> None:
+    """A model's table of embeddings is often larger than its tokenizer."""
+    size = tokenizer.get_vocab_size()
+    padded = GuidanceCompiler(
+        GrammarContext(tokenizer=tokenizer.to_str(), vocab_size=size + 50, eos_token_ids=[EOS], threads=1, options={})
+    )
+    assert padded.token_bytes(size + 7) == b""
+    assert [padded.token_bytes(i) for i in range(size)] == [compiler.token_bytes(i) for i in range(size)]
+    assert list(padded.tokens_past(b"<")) == list(compiler.tokens_past(b"<"))
