@@ -19,7 +19,7 @@ from frameworkctl.execution.sampling.rows import SamplingRows
 from frameworkctl.execution.sampling.sampler import Sampler, collect
 from frameworkctl.interfaces.engine import Model
 from frameworkctl.scheduling.cache.groups import PoolLayout
-from frameworkctl.scheduling.plan import Masks, Sampled, StepPlan
+from frameworkctl.scheduling.plan import NO_TOKEN, Masks, Sampled, StepPlan
 
 from .batch import PersistentBatch
 from .memory import clear_new_pages
@@ -27,7 +27,6 @@ from .replays import Replays
 from .speculation import accepted
 
 NOT_A_NUMBER = "the model computed logits that are not finite numbers; send another prompt or check the model's weights"
-NO_TOKEN = "no token can come next: the request's constraints and processors forbid all of them"
 
 
 class Runner:

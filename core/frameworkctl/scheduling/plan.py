@@ -104,6 +104,9 @@ class Vectors(msgspec.Struct, array_like=True, frozen=True):
     rows: int | None = None
 
 
+NO_TOKEN = "no token can come next: the request's constraints and processors forbid all of them"
+
+
 class Sampled(msgspec.Struct, array_like=True, frozen=True):
     """What one sequence got: a token, the reason why not (``error``, and the plugin at fault), scores of its prompt;
     where it is pooled, its vectors; where drafts were right, ``more`` tokens after the first.

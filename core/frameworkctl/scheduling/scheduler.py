@@ -18,7 +18,8 @@ from frameworkctl.scheduling.cache.manager import CacheManager, Hit
 from frameworkctl.scheduling.speculation.drafts import Drafter
 
 from .checked_policy import PolicyGuard
-from .plan import Sampled, Scheduled
+from .constraints.states import NO_TOKEN as NOTHING_LEFT
+from .plan import NO_TOKEN, Sampled, Scheduled
 from .sequence import Sequence, Status
 from .step import Limits as Limits
 from .step import Step as Step
@@ -285,7 +286,8 @@ class Scheduler:
 
     def _take(self, seq: Sequence, result: Sampled) -> Event:
         if result.error is not None:
-            return self._end(seq, result.error)
+            held = seq.constrained is not None and result.error == NO_TOKEN
+            return self.refuse(seq, NOTHING_LEFT) if held else self._end(seq, result.error)
         if result.vectors is not None:
             self.finish(seq)
             return Event(seq, None, None, "stop", None, None, vectors=result.vectors)

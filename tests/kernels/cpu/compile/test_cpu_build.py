@@ -138,7 +138,7 @@ class TestCache:
 
     def test_two_at_once_compile_once(self, few_sources: Path) -> None:
         program = (
-            "import sys; from pathlib import Path; from frameworkctl_kernels.cpu import build\n"
+            "import sys; from pathlib import Path; from frameworkctl_kernels.cpu.compile import build\n"
             "build.SOURCE = Path(sys.argv[1]); build.SELFTEST = ('-c', 'pass')\n"
             "build.logging.basicConfig(level='INFO'); build.library()"
         )
