@@ -1,4 +1,4 @@
-"""What a request gets wrong before any model is asked."""
+"""Checks of a request's fields before any model is asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tokens and their logprobs are shown in replies."""
+"""Tokens and their logprobs in replies."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from frameworkctl.interfaces import Call, Endpoint, EngineScope, Register, Reply
 
 
 class ModelsEndpoint(Endpoint):
-    """Which models are served, a card per name."""
+    """List of served models, a card per name."""
 
     family: ClassVar[str] = "models"
     routes: ClassVar[tuple[Route, ...]] = (

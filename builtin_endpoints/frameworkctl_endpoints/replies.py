@@ -1,4 +1,4 @@
-"""What the replies of completions and chat have in common."""
+"""Parts that replies of completions and chat have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every family's ``describe`` reads in the same way. Torch-free."""
+"""Facts that every family's ``describe`` reads in the same way. Torch-free."""
 
 from __future__ import annotations
 

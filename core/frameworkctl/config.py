@@ -24,7 +24,7 @@ def opt(group: str, help: str, **extra: Any) -> msgspec.Meta:
 
 
 class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """How one model is run. Flags set these for all models, a ``models:`` entry of the config file for one."""
+    """Options of one model's engine. Flags set these for all models, a ``models:`` entry of the config file for one."""
 
     dtype: Annotated[
         Literal["auto", "float32", "float", "bfloat16", "float16", "half"],
@@ -93,7 +93,7 @@ class EngineOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class ModelOptions(EngineOptions, kw_only=True, forbid_unknown_fields=True):
-    """Where a model comes from and how its text side behaves."""
+    """Options of a model's source and its text side."""
 
     served_model_name: Annotated[list[str], opt("model", "names that requests use; the first is put in replies")] = []
     model_impl: Annotated[
@@ -219,7 +219,7 @@ class Options(msgspec.Struct, kw_only=True):
 
 
 class EngineConfig(msgspec.Struct, kw_only=True):
-    """What an engine process is started with. ``engines`` share the machine's cores and memory.
+    """Configuration that an engine process starts with. ``engines`` share the machine's cores and memory.
 
     ``tokenizer`` and ``eos_token_ids`` are for structured output. ``pooling`` is set where the model pools.
     ``registered`` is the name of the model's spec where that is not the architecture's: a fallback's.

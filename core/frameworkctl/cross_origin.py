@@ -1,4 +1,4 @@
-"""Which pages of other origins a browser may let use the server, as the options say it."""
+"""Cross-origin options: which pages a browser may let use the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How every process of ours logs: one line per event on stderr; and how far something long has come.
+"""Logging of every process: one line per event on stderr; progress of long work.
 
 Lines are written by a thread, so that a pipe which nobody reads stops no process.
 """
@@ -145,7 +145,7 @@ def _stderr() -> int:
 
 
 class Progress:
-    """How far ``what`` has come, in bytes: a bar at a terminal, else a log line every ten seconds."""
+    """Progress of ``what`` in bytes: a bar at a terminal, else a log line every ten seconds."""
 
     def __init__(self, log: logging.Logger, what: str) -> None:
         self._log, self._what = log, what

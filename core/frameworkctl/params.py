@@ -38,7 +38,7 @@ class Grammar(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How to turn logits into tokens, and when to stop.
+    """Parameters of sampling: from logits to tokens, and when to stop.
 
     Built by ``ServedModel.sampling``; valid by construction once ``validate`` has passed. ``max_tokens`` is what is
     left after clamping to the context window; 0 computes the prompt and says nothing. ``eos_token_ids`` end a sequence
@@ -81,7 +81,7 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Range(NamedTuple):
-    """What a number may be; ``open_low``: more than ``low``."""
+    """Range of a number; ``open_low``: more than ``low``."""
 
     low: float
     high: float

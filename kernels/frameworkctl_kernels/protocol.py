@@ -20,7 +20,7 @@ class BackendUnavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class BackendSpec:
-    """How a backend is registered. ``implementation`` is ``package.module:Class``, built with the device's name.
+    """Registration of a backend. ``implementation`` is ``package.module:Class``, built with the device's name.
 
     ``devices`` are the device types it runs on (``cpu``, ``cuda``); ``--backend auto`` takes the highest ``priority``
     among those whose constructor does not raise BackendUnavailable.
@@ -40,7 +40,7 @@ class BackendSpec:
 
 @dataclass(slots=True)
 class StepShape:
-    """What the host knows of a step. Sequences stand back to back, without padding.
+    """Facts of a step that the host knows. Sequences stand back to back, without padding.
 
     ``tokens`` T, ``seqs`` S (some may have no token this step), ``rows`` L of logits, ``max_query`` most tokens of one
     sequence. ``query_lens [S]`` and ``seq_lens [S]`` are int32 host arrays: tokens in this step, and tokens of the
@@ -58,7 +58,7 @@ class StepShape:
 
 @dataclass(slots=True)
 class GroupView:
-    """Where a group of layers with the same cache finds its pages in this step.
+    """Pages of a group of layers with the same cache in this step.
 
     ``block_table [S, B]`` int32 page ids, 0 for a page that is gone or not there; ``slot_mapping [T]`` int64, page id *
     ``block_size`` + offset, for each token of the step; ``seq_lens [S]`` int32 on the device, tokens in the cache after

@@ -191,3 +191,14 @@ def test_docstrings_of_functions_open_with_a_verb() -> None:
             if first in NO_VERBS or not first[0].isupper():
                 bad.append(f"{name(path)}: {own}: {first} ...")
     assert not bad, "\n".join(bad)
+
+
+def test_no_docstring_opens_with_a_question() -> None:
+    """Those of classes and files say what they are, in a noun or a verb."""
+    questions = {"What", "Whether", "How", "Where", "Who", "Which", "Why", "When"}
+    bad = []
+    for path in SOURCES:
+        for node in (n for n in ast.walk(tree(path)) if isinstance(n, ast.ClassDef | ast.Module)):
+            if (ast.get_docstring(node) or "Do").split()[0] in questions:
+                bad.append(f"{name(path)}: {getattr(node, 'name', 'the file')}")
+    assert not bad, "\n".join(bad)

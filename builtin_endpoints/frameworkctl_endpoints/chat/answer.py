@@ -25,7 +25,7 @@ class FunctionDelta(msgspec.Struct, omit_defaults=True):
 
 
 class CallDelta(msgspec.Struct, omit_defaults=True):
-    """What is new of a tool call; the first one has id, type and name."""
+    """News of a tool call; the first one has id, type and name."""
 
     index: int
     id: str | None = None
@@ -34,7 +34,7 @@ class CallDelta(msgspec.Struct, omit_defaults=True):
 
 
 class Said(msgspec.Struct):
-    """What is new in an answer; empty texts mean nothing."""
+    """News of an answer; empty texts mean nothing."""
 
     content: str = ""
     reasoning: str = ""

@@ -1,4 +1,4 @@
-"""What holds calls to the schemas of their tools: in the model's own format where a grammar can say it, else JSON."""
+"""Constraints of calls to the schemas of their tools: in the model's own format if a grammar can say it, else JSON."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Delta(msgspec.Struct, omit_defaults=True):
 
 
 class Choice(msgspec.Struct):
-    """What is new of one choice."""
+    """News of one choice."""
 
     index: int
     delta: Delta

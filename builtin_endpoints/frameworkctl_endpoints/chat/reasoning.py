@@ -1,4 +1,4 @@
-"""What a chat request says of reasoning, and what follows from it for templates, parsers and constraints."""
+"""Reasoning of a chat request, and its effect on templates, parsers and constraints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a chat request says of tools: checked, shown to the template, and which parser reads the answer."""
+"""Tools of a chat request: checked, shown to the template, and which parser reads the answer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ToolRequest(Protocol):
 
 
 class ToolUse(msgspec.Struct, frozen=True):
-    """Which tools a request brings and how they are to be used. ``name`` is the function that must be called.
+    """Tools of a request and their use. ``name`` is the function that must be called.
 
     ``only``: there are tools that the model must not call, and ``fields`` are the others.
     """

@@ -1,1 +1,1 @@
-"""What parsers of tool calls and of reasoning are made of."""
+"""Parts of the parsers of tool calls and of reasoning."""

@@ -36,7 +36,7 @@ class InputFields(PoolingFields, kw_only=True):
 
 
 class VectorFields(InputFields, kw_only=True):
-    """Which vectors, and how they are written. ``normalize`` is an older name of ``use_activation``."""
+    """Fields that choose vectors and their encoding. ``normalize`` is an older name of ``use_activation``."""
 
     encoding_format: Literal["float", "base64", "bytes", "bytes_only"] | None = None
     embed_dtype: EmbedDtype | None = None

@@ -1,4 +1,4 @@
-"""What embedding models want before a text, by what the text is for (sentence-transformers' prompts)."""
+"""Prefixes that embedding models want before a text, by its purpose (sentence-transformers' prompts)."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ TEMPLATE_KEYS = ("chat_template", "tokenize", "tools")  # that are no variables 
 
 
 class ScoreFields(PoolingFields, kw_only=True):
-    """What score and rerank share; ``softmax`` and ``activation`` are older names of ``use_activation``."""
+    """Fields that score and rerank share; ``softmax`` and ``activation`` are older names of ``use_activation``."""
 
     max_tokens_per_query: int | None = None
     max_tokens_per_doc: int | None = None

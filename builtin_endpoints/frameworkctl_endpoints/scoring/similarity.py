@@ -1,4 +1,4 @@
-"""How alike pooled texts are: the cosine of two vectors, and MaxSim of two texts with a vector for each token.
+"""Similarity of pooled texts: the cosine of two vectors, and MaxSim of two texts with a vector for each token.
 
 numpy is loaded with the first score; its products run without the interpreter lock.
 """

@@ -10,7 +10,7 @@ NormKind = Literal["rms", "layer", "layer_no_bias", "none"]
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
-    """What the checkpoint calls the parts of a layer; one name for several parts where they are one tensor."""
+    """Names of a layer's parts in the checkpoint; one name for several parts where they are one tensor."""
 
     qkv: tuple[str, str, str] = ("q_proj", "k_proj", "v_proj")
     output: str = "o_proj"

@@ -1,4 +1,4 @@
-"""What follows attention in a layer: a gated or plain MLP, or a block of experts."""
+"""Part of a layer after attention: a gated or plain MLP, or a block of experts."""
 
 from __future__ import annotations
 

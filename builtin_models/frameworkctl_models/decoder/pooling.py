@@ -1,4 +1,4 @@
-"""Which decoder classes pool by themselves, and how; all others are converted by core. Torch-free."""
+"""Decoder classes that pool by themselves; all others are converted by core. Torch-free."""
 
 from __future__ import annotations
 

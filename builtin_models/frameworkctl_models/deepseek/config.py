@@ -1,4 +1,4 @@
-"""What DeepSeek-V2 and V3 are built from, read from a checkpoint's config.json. Torch-free."""
+"""Configuration of DeepSeek-V2 and V3, read from a checkpoint's config.json. Torch-free."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ V2, V3 = "DeepseekV2ForCausalLM", "DeepseekV3ForCausalLM"
 
 
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
-    """How a token finds its ``per_token`` of ``experts`` experts, which stand in ``groups`` groups of equal size.
+    """Routing of a token to its ``per_token`` of ``experts`` experts, which stand in ``groups`` groups of equal size.
 
     Scores are ``sigmoid`` or ``softmax`` of the router's output. The ``kept_groups`` best groups take part; a group is
     as good as its ``best_of`` best experts together. ``bias``: a learned number per expert is added for choosing only.

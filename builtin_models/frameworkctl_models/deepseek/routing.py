@@ -1,4 +1,4 @@
-"""Which experts a token goes to when experts stand in groups, of which only the best take part."""
+"""Choice of a token's experts when experts stand in groups, of which only the best take part."""
 
 from __future__ import annotations
 

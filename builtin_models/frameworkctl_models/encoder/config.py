@@ -8,7 +8,8 @@ import msgspec
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
-    """What the checkpoint calls the parts, without the model's prefix; those of a layer below ``layer`` and its number.
+    """Names of the parts in the checkpoint, without the model's prefix; those of a layer below ``layer`` and its
+    number.
 
     One name for several parts where they are one tensor; None where there is no such part. Norms stand before a block
     where the config is ``prenorm``, else after it.

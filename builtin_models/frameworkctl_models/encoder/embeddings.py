@@ -1,4 +1,4 @@
-"""What an encoder makes of token ids and places, and the learned numbers it has for distances."""
+"""Embeddings of an encoder's token ids and places, and the learned numbers it has for distances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What files call an encoder's tensors, in the one form that its layers ask for."""
+"""Names of an encoder's tensors in files, in the one form that its layers ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What config.json says of a model that Hugging Face modules run, and what it says that cannot be run. Torch-free."""
+"""Configuration of a model that Hugging Face modules run, and what of it cannot be run. Torch-free."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ NAME = "frameworkctl"  # with no mask registered under it, so that models make n
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a module asks for beside queries, keys and values. ``others`` are arguments that nobody here reads."""
+    """Request of a module next to queries, keys and values. ``others`` are arguments that nobody here reads."""
 
     scale: float
     window: int | None

@@ -1,4 +1,4 @@
-"""What gpt-oss is built from, read from a checkpoint's config.json. Torch-free."""
+"""Configuration of gpt-oss, read from a checkpoint's config.json. Torch-free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Jamba's layers are built from, read from a checkpoint's config.json. Torch-free."""
+"""Configuration of Jamba's layers, read from a checkpoint's config.json. Torch-free."""
 
 from __future__ import annotations
 

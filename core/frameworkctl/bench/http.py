@@ -29,7 +29,7 @@ class _Stale(Broken):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Where requests go and what all of them carry."""
+    """Target of requests, and what all of them carry."""
 
     url: str
     host: str

@@ -29,7 +29,7 @@ class Level(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct):
-    """What came of one level, once. ``client_seconds``: processor time of this program meanwhile."""
+    """Results of one level, once. ``client_seconds``: processor time of this program meanwhile."""
 
     timings: list[Timing]
     errors: list[str]

@@ -25,7 +25,7 @@ SEVERAL = 1.05  # tokens in a piece, beyond which the time between pieces is not
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``measure`` is to do. ``requests`` 0: four for each client, eight at least; thirty seconds' at a rate."""
+    """Plan of ``measure``. ``requests`` 0: four for each client, eight at least; thirty seconds' at a rate."""
 
     url: str
     levels: tuple[Level, ...]

@@ -80,7 +80,7 @@ async def _first_piece(connection: Connection, target: Target, name: str | None)
 
 
 class Starts(msgspec.Struct):
-    """What ``bench startup`` reports; seconds."""
+    """Report of ``bench startup``, in seconds."""
 
     command: str
     first_token: list[float]

@@ -41,7 +41,7 @@ class _Event(msgspec.Struct):
 
 
 class Timing(msgspec.Struct):
-    """What one request took; seconds."""
+    """Times of one request, in seconds."""
 
     ttft: float
     itl: list[float]  # gaps between pieces

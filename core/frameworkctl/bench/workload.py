@@ -1,4 +1,4 @@
-"""What is sent: prompts of a wished length that never repeat, in the words or token ids of the server."""
+"""Workload: prompts of a wished length that never repeat, in the words or token ids of the server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dialect(msgspec.Struct, kw_only=True):
-    """How to say it to one server. ``ids`` are tokens to make prompts of; None: it takes text."""
+    """Dialect of one server. ``ids`` are tokens to make prompts of; None: it takes text."""
 
     model: str
     path: str

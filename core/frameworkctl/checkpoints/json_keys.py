@@ -1,4 +1,4 @@
-"""What values of a checkpoint's json files must be for all who read them; checked once, when a file is read."""
+"""Types of the values in a checkpoint's json files; checked once, when a file is read."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ LIBRARY_DEFAULTS: dict[str, Any] = {
 
 
 class SamplingDefaults(msgspec.Struct, frozen=True):
-    """What a request gets where it says nothing; ``max_new_tokens`` where it sets no limit either.
+    """Defaults of a request's sampling fields; ``max_new_tokens`` is that of its limit.
 
     ``cap`` is the most tokens of output that any request gets, whatever it asks for; None: no limit but the context.
     """

@@ -19,7 +19,7 @@ TEKKEN_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", 
 
 
 class Refused(Exception):
-    """Why these files cannot be converted, in words for the user."""
+    """Raised with the reason why files cannot be converted, for the user."""
 
 
 def convert(source: Path, made: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which models are served, under which names and with which options of their own."""
+"""Models to serve, with their names and own options."""
 
 from __future__ import annotations
 

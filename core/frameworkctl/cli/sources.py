@@ -1,4 +1,4 @@
-"""Where option values come from besides flags: the config file and the environment."""
+"""Sources of option values besides flags: the config file and the environment."""
 
 from __future__ import annotations
 

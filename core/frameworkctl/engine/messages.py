@@ -103,7 +103,7 @@ class Loading(msgspec.Struct, tag="loading", array_like=True):
 
 
 class EngineInfo(msgspec.Struct):
-    """What came of the configuration."""
+    """Facts of a started engine."""
 
     pid: int
     dtype: str
@@ -129,7 +129,7 @@ class Fatal(msgspec.Struct, tag="fatal", array_like=True):
 
 
 class EngineLoad(msgspec.Struct, array_like=True):
-    """How busy the engine is after a step; counters since its start."""
+    """Load of the engine after a step; counters since its start."""
 
     running: int = 0
     waiting: int = 0

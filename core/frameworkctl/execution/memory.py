@@ -1,4 +1,4 @@
-"""How large the KV cache is, and its memory; pages that change hands are cleared."""
+"""Size and memory of the KV cache; pages that change hands are cleared."""
 
 from __future__ import annotations
 

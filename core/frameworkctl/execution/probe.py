@@ -1,4 +1,4 @@
-"""What torch finds on this machine, as JSON on stdout: run in a process of its own, because torch may be broken."""
+"""Facts that torch finds on this machine, as JSON: run in a process of its own, because torch may be broken."""
 
 from __future__ import annotations
 

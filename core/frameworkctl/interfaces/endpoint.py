@@ -1,4 +1,4 @@
-"""What an API family is made of: routes, the stages of a request, and the engine as an endpoint sees it."""
+"""Parts of an API family: routes, the stages of a request, and the engine as an endpoint sees it."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ class GenerateItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Work(msgspec.Struct, kw_only=True):
-    """What ``Endpoint.render`` asks of the engine: items, and whether the client wants them as a stream; or ``pool``.
+    """Work that ``Endpoint.render`` asks of the engine: items, and whether the client wants them as a stream; or
+    ``pool``.
 
     A stream's payloads then have ``stream_interval`` tokens of a sequence, but for its first and its last.
     """

@@ -43,7 +43,7 @@ CacheKind = Literal["full", "window", "latent", "cross", "state"]
 
 @dataclass(frozen=True, slots=True)
 class CacheLayer:
-    """What one layer keeps per sequence. Layers that are equal share a group of pages.
+    """Cache that one layer keeps per sequence. Layers that are equal share a group of pages.
 
     ``full`` and ``window`` (the last ``window`` tokens): keys and values of ``heads`` heads of ``head_dim``.
     ``latent``: one vector of ``head_dim`` that is key and value at once (``heads`` is 1). ``cross``: keys and values
@@ -112,7 +112,7 @@ class MisfitError(ValueError):
 
 
 class WeightMap:
-    """Which layer takes which tensor of the checkpoint. Layers add themselves when they are built."""
+    """Map from the checkpoint's tensors to the layers that take them. Layers add themselves when they are built."""
 
     def __init__(self) -> None:
         self.prefix = "model."  # of the names of all but the head; files of a model that was saved without one lack it
@@ -158,7 +158,7 @@ def _give(name: str, tensor: Tensor, take: Callable[[Tensor], object]) -> None:
 
 @dataclass(slots=True)
 class ModelContext:
-    """What layers are built with. ``ops`` answers which backend runs an operation of given facts."""
+    """Context that layers are built with. ``ops`` answers which backend runs an operation of given facts."""
 
     dtype: torch.dtype
     device: torch.device

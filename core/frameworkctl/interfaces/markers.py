@@ -16,7 +16,7 @@ SpecT = TypeVar("SpecT", contravariant=True)
 
 
 class Register(Protocol[SpecT]):
-    """What a ``register_*`` hook receives: call it once per thing to register.
+    """Argument of a ``register_*`` hook: call it once per thing to register.
 
     It knows which plugin is calling. A name that is taken is refused with both origins in the message, unless
     ``override=True`` says that replacing it is meant.

@@ -1,4 +1,4 @@
-"""What the server knows of a model from its json files alone, and how a model plugin is declared."""
+"""Facts of a model from its json files alone, and the declaration of model plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What observers are told. They run on a thread of their own: slow or failing ones are logged, never felt."""
+"""Events for observers, which run on a thread of their own: slow or failing ones are logged, never felt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class RequestReceived(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestFinished(msgspec.Struct, frozen=True, kw_only=True):
-    """How a call ended. ``status`` 499: the client went away. Times in seconds; ``first_output`` None: there was
+    """End of a call. ``status`` 499: the client went away. Times in seconds; ``first_output`` None: there was
     none.
     """
 

@@ -21,7 +21,7 @@ Activation = Literal["identity", "sigmoid", "softmax"]
 
 
 class PoolingInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model pools, from its json files and ``--pooler-config``. Part of ``ModelInfo``; None there: it does not.
+    """Pooling of a model, from its json files and ``--pooler-config``. Part of ``ModelInfo``; None there: it does not.
 
     A model plugin's ``describe`` gives what its class says: ``pooler``, ``token_pooler``, ``size``, ``whole``,
     ``activate``, ``task``. Core adds what config.json and the files of sentence-transformers say in the same way for
@@ -69,7 +69,7 @@ class PoolingInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PoolParams(msgspec.Struct, frozen=True, array_like=True):
-    """What one text is pooled to. ``activate``: embeddings are normalised, classes go through their activation.
+    """Parameters of pooling one text. ``activate``: embeddings are normalised, classes go through their activation.
 
     ``dimensions`` cuts an embedding before it is normalised. ``second`` is the index of the first token of the second
     text of a pair (0: there is none): models with token types tell the two apart by it.
@@ -95,7 +95,7 @@ class PoolItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PoolOutput(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one text: float32, little-endian, row by row. ``rows`` is None where the task gives one vector.
+    """Result of pooling one text: float32, little-endian, row by row. ``rows`` is None where the task gives one vector.
 
     ``width`` is the length of a row.
     """

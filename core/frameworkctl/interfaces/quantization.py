@@ -1,4 +1,4 @@
-"""Which quantised checkpoints can be run, told from config.json alone."""
+"""Quantised checkpoints that can be run, recognised by config.json alone."""
 
 from __future__ import annotations
 

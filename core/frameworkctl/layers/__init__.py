@@ -1,4 +1,4 @@
-"""What model plugins are built of; every layer takes a ModelContext and loads its own part of the checkpoint."""
+"""Layers that model plugins are built of; every layer takes a ModelContext and loads its own part of the checkpoint."""
 
 from __future__ import annotations
 

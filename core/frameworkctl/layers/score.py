@@ -1,4 +1,4 @@
-"""What stands in the place of a language model's head where the model pools: a classifier, or nothing."""
+"""Head of a language model that pools: a classifier, or nothing."""
 
 from __future__ import annotations
 

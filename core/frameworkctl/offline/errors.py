@@ -1,4 +1,4 @@
-"""What Python code gets where a client would get an HTTP error, with the same words."""
+"""Exceptions for Python code in place of HTTP errors, with the same words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a workload has come, as a bar with its speed."""
+"""Progress of a workload, as a bar with its speed."""
 
 from __future__ import annotations
 

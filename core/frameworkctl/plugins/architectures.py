@@ -1,4 +1,4 @@
-"""Which plugin runs a checkpoint: one that has its architecture, else a fallback that takes any."""
+"""Choice of the plugin that runs a checkpoint: one that has its architecture, else a fallback that takes any."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger("frameworkctl.plugins")
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """What runs a checkpoint. ``name`` is that under which its spec is registered."""
+    """Model plugin that runs a checkpoint. ``name`` is that under which its spec is registered."""
 
     name: str
     registered: Registered[ModelSpec]

@@ -1,4 +1,4 @@
-"""What a class name says a checkpoint is for, and which class of the same model runs it with another head."""
+"""Purpose of a checkpoint by its class name, and the class of the same model with another head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is installed: entry points of the five groups, read from metadata without importing anything."""
+"""Installed plugins: entry points of the five groups, read from metadata without importing anything."""
 
 from __future__ import annotations
 

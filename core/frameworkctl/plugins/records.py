@@ -1,4 +1,4 @@
-"""Where a plugin comes from and what became of it."""
+"""Origin and state of a plugin."""
 
 from __future__ import annotations
 

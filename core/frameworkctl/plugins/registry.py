@@ -1,4 +1,4 @@
-"""What plugins have registered, by kind and name, with who registered it."""
+"""Registered parts of plugins, by kind and name, with who registered it."""
 
 from __future__ import annotations
 

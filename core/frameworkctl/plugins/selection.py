@@ -1,4 +1,4 @@
-"""Which plugins are on: defaults, and the ``--plugins`` list that changes them."""
+"""Selection of plugins: defaults, and the ``--plugins`` list that changes them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a checkpoint pools, and how: options, the files of sentence-transformers, the built-in poolers."""
+"""Pooling of a checkpoint: options, the files of sentence-transformers, the built-in poolers."""

@@ -1,4 +1,4 @@
-"""What config.json says of classes: their names, and what their scores go through."""
+"""Classes in config.json: their names, and the activation of their scores."""
 
 from __future__ import annotations
 

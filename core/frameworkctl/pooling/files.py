@@ -1,4 +1,4 @@
-"""What the files of sentence-transformers beside a checkpoint say of pooling."""
+"""Pooling in the files of sentence-transformers next to a checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a checkpoint is served to generate or to pool, and how it pools: class, files and options, in that order."""
+"""Decides if a checkpoint generates or pools, and how it pools: by class, files and options, in that order."""
 
 from __future__ import annotations
 

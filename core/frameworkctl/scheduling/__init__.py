@@ -1,1 +1,1 @@
-"""Which tokens are computed next, and in which pages their keys and values live."""
+"""Scheduling: which tokens are computed next, and in which pages their keys and values live."""

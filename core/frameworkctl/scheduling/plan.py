@@ -1,4 +1,4 @@
-"""What the scheduler tells the runner each step: changes only, no tensors; every rank gets the same."""
+"""Plan of a step, from the scheduler to the runner: changes only, no tensors; every rank gets the same."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class StepPlan(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Masks(msgspec.Struct, frozen=True):
-    """What may come next in sequences that are held to a grammar.
+    """Masks of the tokens that may come next in sequences with a grammar.
 
     ``bits [len(ids), ceil(vocab_size / 32)]``: bit b of word w is 1 where token ``32 w + b`` may. ``must_end``: nothing
     but an end may, even where ``min_tokens`` are not out.
@@ -97,7 +97,7 @@ class PromptScores(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Vectors(msgspec.Struct, array_like=True, frozen=True):
-    """What a text was pooled to: float32, row by row; ``rows`` is None where the task gives one vector."""
+    """Vectors that a text was pooled to: float32, row by row; ``rows`` is None where the task gives one vector."""
 
     data: bytes
     width: int
@@ -108,7 +108,7 @@ NO_TOKEN = "no token can come next: the request's constraints and processors for
 
 
 class Sampled(msgspec.Struct, array_like=True, frozen=True):
-    """What one sequence got: a token, the reason why not (``error``, and the plugin at fault), scores of its prompt;
+    """Result of one sequence: a token, the reason why not (``error``, and the plugin at fault), scores of its prompt;
     where it is pooled, its vectors; where drafts were right, ``more`` tokens after the first.
     """
 

@@ -1,4 +1,4 @@
-"""When a sequence ends, by what the engine can see: tokens and lengths. Stop strings are the server's business."""
+"""End of a sequence by tokens and lengths, which the engine sees. Stop strings are the server's business."""
 
 from __future__ import annotations
 

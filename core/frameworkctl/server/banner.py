@@ -1,4 +1,4 @@
-"""What is said of a model when everything is ready."""
+"""Start-up line of a model that is ready."""
 
 from __future__ import annotations
 

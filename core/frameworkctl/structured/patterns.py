@@ -1,4 +1,4 @@
-"""How much a regular expression repeats: counted repetitions inside counted ones are what costs."""
+"""Repetition in a regular expression: counted repetitions inside counted ones are what costs."""
 
 from __future__ import annotations
 

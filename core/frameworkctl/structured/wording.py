@@ -1,4 +1,4 @@
-"""What llguidance reports, in the words of JSON Schema, without names of its own parts or of options nobody can set."""
+"""Reports of llguidance in the words of JSON Schema, without names of its own parts or of options nobody can set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What plugin writers test with: an engine in one thread, tiny random checkpoints, and parity with transformers.
+"""Tools that plugin writers test with: an engine in one thread, tiny random checkpoints, and parity with transformers.
 
 A model plugin's tests need little more than a checkpoint::
 

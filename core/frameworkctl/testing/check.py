@@ -33,7 +33,7 @@ TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}  # o
 
 
 class Request(msgspec.Struct):
-    """What to check, and how to run it: as the options of ``serve``."""
+    """Request for a check, and how to run it: as the options of ``serve``."""
 
     model: str
     model_impl: str = "auto"
@@ -48,7 +48,7 @@ class Window(msgspec.Struct):
 
 
 class Cache(msgspec.Struct):
-    """What a sequence keeps: bytes per token by dtype over all layers, and per sequence."""
+    """Cache of a sequence: bytes per token by dtype over all layers, and per sequence."""
 
     bytes_per_token: dict[str, int]
     windows: list[Window]

@@ -43,7 +43,7 @@ def gives_token_types(config: Mapping[str, Any]) -> bool:
 
 
 class NoRoom(ValueError):
-    """What is to be kept is not even as much as the special tokens; ``args[0]`` is how many those are."""
+    """Raised when fewer tokens are to be kept than there are special tokens; ``args[0]`` is how many those are."""
 
 
 class BatchEncoder:

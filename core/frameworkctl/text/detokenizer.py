@@ -23,7 +23,7 @@ PATIENCE = 64  # after so many tokens without text, there is no character to wai
 
 
 class Vocabulary:
-    """What the tokens of one model decode to; built once, then shared by all its sequences and threads.
+    """Texts of one model's tokens; built once, then shared by all its sequences and threads.
 
     Where decoding comes down to joining what the tokens stand for, that is looked up in a table (``has_table``), if
     table and tokenizer agree on a sample. Other tokenizers are asked to decode a few tokens at every step.
@@ -209,7 +209,9 @@ class _Window:
 
 @dataclass(frozen=True)
 class _Recipe:
-    """How to decode without the tokenizer; ``piece`` maps a token to its text or, if that is incomplete, its bytes."""
+    """Recipe to decode without the tokenizer; ``piece`` maps a token to its text or, if that is incomplete, its
+    bytes.
+    """
 
     piece: Callable[[str], str | bytes]
     byte_level: bool = False  # the text is that of all bytes in a row; otherwise bytes are the exception

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 
 
 class Frame:
-    """What a tokenizer puts around ``texts`` texts (1 or 2), whatever they are: seen on letters.
+    """Tokens that a tokenizer puts around ``texts`` texts (1 or 2), whatever they are: seen on letters.
 
     Cut texts are put together of ids alone: a cut ``Encoding`` keeps what was cut off in pieces, and its
     post-processor makes one more of every two pieces of a pair.

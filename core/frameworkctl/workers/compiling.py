@@ -1,4 +1,4 @@
-"""What a worker does with a constraint: write it down, and compile it as an engine will.
+"""Work of a worker on a constraint: write it as a grammar, and compile that as an engine will.
 
 What ends, stops or fills this process has not reached an engine. An engine has more stack and more memory, so what
 compiles here compiles there.
@@ -32,7 +32,7 @@ STACK = 2 << 20  # bytes; an engine's threads have more
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """Who compiles, and for which tokenizer. ``plugin`` is what is imported before ``prepare`` and ``implementation``
+    """Compiler and tokenizer of a model. ``plugin`` is what is imported before ``prepare`` and ``implementation``
     (``package.module:name``); ``tokenizer`` is the path of a tokenizer.json.
     """
 

@@ -1,4 +1,4 @@
-"""What the server and a worker say to one another: one job, one reply."""
+"""Messages between the server and a worker: one job, one reply."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Bucket:
 
 
 class AttentionPlan:
-    """What one step's attention calls share: buckets, page lists and masks."""
+    """State that one step's attention calls share: buckets, page lists and masks."""
 
     def __init__(self, shape: StepShape, groups: Sequence[GroupView], device: torch.device) -> None:
         self.shape = shape

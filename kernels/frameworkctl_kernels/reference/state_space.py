@@ -35,7 +35,7 @@ class Block:
 
 
 class StatePlan:
-    """What the state-space calls of one step share: order of sequences and tokens, and where states are."""
+    """State that one step's state-space calls share: order of sequences and tokens, and where states are."""
 
     def __init__(self, shape: StepShape, groups: Sequence[GroupView], device: torch.device) -> None:
         self.device = device

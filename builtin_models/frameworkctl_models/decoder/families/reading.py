@@ -1,4 +1,4 @@
-"""What the families' config.json files have in common, read into a DecoderConfig. Torch-free."""
+"""Common part of the families' config.json files, read into a DecoderConfig. Torch-free."""
 
 from __future__ import annotations
 

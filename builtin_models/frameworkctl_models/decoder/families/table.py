@@ -1,4 +1,4 @@
-"""Which architecture string is which family. Torch-free."""
+"""Table of architecture strings and families. Torch-free."""
 
 from __future__ import annotations
 

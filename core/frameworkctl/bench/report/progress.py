@@ -1,4 +1,4 @@
-"""How far a measurement is, as one line on a terminal."""
+"""Progress of a measurement, as one line on a terminal."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from frameworkctl.plugins.importing import import_object
 
 
 class Arguments(msgspec.Struct):
-    """What the imported object is called with to give the processor; with none, a function is the processor itself."""
+    """Arguments with which the imported object makes the processor; with none, a function is the processor itself."""
 
     args: list[Any] = []
     kwargs: dict[str, Any] = {}

@@ -22,13 +22,13 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContentText(msgspec.Struct, frozen=True):
-    """What the model says to the user."""
+    """Text of the answer, for the user."""
 
     text: str
 
 
 class ReasoningText(msgspec.Struct, frozen=True):
-    """What it says to itself."""
+    """Text of the reasoning."""
 
     text: str
 
@@ -81,7 +81,7 @@ class ToolParser(ABC):
 
 
 class CallFormat(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model writes one call, so that a constraint can hold it to that.
+    """Format in which a model writes one call, for constraints.
 
     ``begin`` and ``end`` stand around the arguments of a certain function, ``trigger`` is how every call begins;
     ``first`` and ``last`` stand around all of them, ``between`` two. ``arguments`` is a grammar in Lark where they are
@@ -135,7 +135,7 @@ class ReasoningParser(ABC):
 
 
 class ReasoningContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reasoning parser may want to know of the request.
+    """Facts of a request for its reasoning parser.
 
     ``prompt`` is the rendered prompt: its end shows whether a template has opened or closed the reasoning itself.
     ``template_kwargs`` are the variables that the request gave the template. ``prefill`` is the beginning of the

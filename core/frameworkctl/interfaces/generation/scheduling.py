@@ -29,7 +29,7 @@ class RequestView(msgspec.Struct, frozen=True):
 
 
 class Load(msgspec.Struct, frozen=True):
-    """How busy the engine is at the moment of asking."""
+    """Load of the engine now."""
 
     running: int
     waiting: int

@@ -29,7 +29,7 @@ class SchemaPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Constraint(msgspec.Struct, frozen=True, kw_only=True):
-    """What an output must look like, in a request's words. ``ServedModel.sampling`` takes it as ``constraint``.
+    """Constraint on an output, in a request's words. ``ServedModel.sampling`` takes it as ``constraint``.
 
     ``value`` is a JSON Schema (``json``: as JSON text, an object or a boolean), a pattern the whole output matches
     (``regex``), texts one of which is the output (``choice``), a grammar in Lark (start rule ``start``) or EBNF (start
@@ -107,7 +107,7 @@ class GrammarContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Matcher(ABC):
-    """Where one output stands in its grammar."""
+    """Position of one output in its grammar."""
 
     @abstractmethod
     def accept(self, token: int) -> bool:

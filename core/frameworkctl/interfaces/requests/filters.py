@@ -1,4 +1,4 @@
-"""What an endpoint passes text through that it takes from elsewhere than an output's ``text``."""
+"""Filters for text that an endpoint takes from elsewhere than an output's ``text``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes back: outputs of sequences, their logprobs, usage, and the reply that is made of them."""
+"""Results: outputs of sequences, their logprobs, usage, and the reply that is made of them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FinishReason = Literal["stop", "length", "abort", "error"]
 
 
 class Output(msgspec.Struct, kw_only=True):
-    """What is new of one sequence since its last output; of a whole sequence in ``Formatter.final``.
+    """News of one sequence since its last output; of a whole sequence in ``Formatter.final``.
 
     ``item`` is the index in ``Work.items``, ``index`` which of its n sequences. ``stop_reason`` is the stop string or
     stop token id that ended it; null for an end-of-sequence token and for other reasons. ``prompt_logprobs`` come with

@@ -10,7 +10,7 @@ import msgspec
 
 
 class Answer(msgspec.Struct):
-    """What the application said. Header names are lower case."""
+    """Answer of the application. Header names are lower case."""
 
     status: int
     headers: dict[str, str]

@@ -22,7 +22,7 @@ class BatchRequest(msgspec.Struct):
 
 
 class BatchResponse(msgspec.Struct):
-    """What a server would have answered."""
+    """Answer that a server would have given."""
 
     status_code: int
     request_id: str

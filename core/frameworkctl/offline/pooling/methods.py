@@ -35,7 +35,7 @@ class Group(NamedTuple):
 
 
 class Pooled(NamedTuple):
-    """What came of a text or a pair: its entry in the answer, its ids, the numbers in a row (None: one row)."""
+    """Result of a text or a pair: its entry in the answer, its ids, the numbers in a row (None: one row)."""
 
     entry: dict[str, Any]
     token_ids: list[int]

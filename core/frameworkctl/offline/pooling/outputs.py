@@ -35,14 +35,14 @@ class ClassificationOutput:
 
 @dataclass
 class ScoringOutput:
-    """How well two texts go together."""
+    """Score of two texts."""
 
     score: float
 
 
 @dataclass
 class PoolingOutput:
-    """What a task gives: float32, ``[size]``, or ``[tokens, size]`` where it is a vector for each token."""
+    """Result of a pooling task: float32, ``[size]``, or ``[tokens, size]`` where it is a vector for each token."""
 
     data: np.ndarray[Any, np.dtype[np.float32]]
 

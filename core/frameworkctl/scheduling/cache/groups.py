@@ -13,7 +13,7 @@ TOKEN_KINDS: tuple[GroupKind, ...] = ("full", "window", "latent")  # whose pages
 
 
 class LayerNeed(msgspec.Struct, frozen=True):
-    """What one layer keeps: ``token_bytes`` per token (0 for ``state``), ``state_bytes`` per sequence."""
+    """Cache of one layer: ``token_bytes`` per token (0 for ``state``), ``state_bytes`` per sequence."""
 
     kind: GroupKind
     token_bytes: int

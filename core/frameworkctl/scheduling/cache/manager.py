@@ -22,7 +22,7 @@ class Hit(msgspec.Struct):
 
 
 class CacheManager:
-    """Who holds which page. Nothing here is taken by one caller alone: all groups get their pages, or none does."""
+    """Holders of pages. Nothing here is taken by one caller alone: all groups get their pages, or none does."""
 
     def __init__(self, layout: PoolLayout, pages: int, *, max_chunk: int, prefix_caching: bool = True) -> None:
         self.layout = layout

@@ -10,7 +10,7 @@ DEFAULT = 5  # tokens that must repeat, where nothing is said
 
 
 class NgramOptions(msgspec.Struct, forbid_unknown_fields=True):
-    """How many of the last tokens must be found again. One that is not given is as the other."""
+    """Number of last tokens that must be found again. One that is not given is as the other."""
 
     prompt_lookup_max: int | None = None
     prompt_lookup_min: int | None = None

@@ -25,7 +25,7 @@ ENTRY = 1 << 6  # bytes of an answer that come with each vector
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """What texts have in common that travel as one request."""
+    """Parameters that texts of one request have in common."""
 
     params: PoolParams
     priority: int

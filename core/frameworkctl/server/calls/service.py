@@ -1,4 +1,4 @@
-"""What all calls share: models, stages, limits, state of the server."""
+"""State that all calls share: models, stages, limits, state of the server."""
 
 from __future__ import annotations
 

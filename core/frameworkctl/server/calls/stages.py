@@ -12,7 +12,9 @@ from frameworkctl.plugins import PluginHost, tracing
 
 
 class Stages:
-    """Where no plugin implements a stage's hook, the endpoint is called directly, not through pluggy."""
+    """Stages of a call. Unless a plugin implements a stage's hook, the endpoint is called directly, not through
+    pluggy.
+    """
 
     def __init__(self, host: PluginHost) -> None:
         self._parse = host.with_default("parse_request", _parse)

@@ -1,4 +1,4 @@
-"""What comes of one request in the server: rows of its sequences, or its pooled texts; one reader each."""
+"""Streams of one request's results in the server: rows of its sequences, or its pooled texts; one reader each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every connection passes first: a request id, cross-origin rules, the API key, WebSockets that nobody answers."""
+"""Checks that every connection passes first: request id, cross-origin rules, API key, unknown WebSockets."""
 
 from __future__ import annotations
 

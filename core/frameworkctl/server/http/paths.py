@@ -1,4 +1,4 @@
-"""What a client may have meant that asks for a path which does not exist."""
+"""Hints for clients that ask for a path which does not exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request's output must look like, compiled in worker processes before an engine hears of it."""
+"""Constraints on a request's output, compiled in worker processes before an engine hears of it."""
 
 from __future__ import annotations
 

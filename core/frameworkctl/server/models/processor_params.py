@@ -1,4 +1,4 @@
-"""Which logits processors a request switches on, and their parameters: checked here, so that an engine need not."""
+"""Logits processors that a request switches on, and their parameters: checked here, so that an engine need not."""
 
 from __future__ import annotations
 

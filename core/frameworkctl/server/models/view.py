@@ -15,7 +15,7 @@ from frameworkctl.text.tokenizer import TextTokenizer
 
 
 class ModelView(ServedModel, Protocol):
-    """What ``LocalModel`` has beyond the public interface."""
+    """Interface of ``LocalModel`` beyond the public one."""
 
     settings: ModelOptions
     defaults: SamplingDefaults

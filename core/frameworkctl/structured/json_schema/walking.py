@@ -1,4 +1,4 @@
-"""Where schemas are inside a schema, and the paths by which errors name them."""
+"""Schemas inside a schema, and the paths by which errors name them."""
 
 from __future__ import annotations
 

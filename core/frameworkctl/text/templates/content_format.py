@@ -29,7 +29,7 @@ def detect_content_format(source: str) -> Literal["string", "openai"]:
 
 
 class _Usage:
-    """What the names of a template stand for: all the messages, one message, or a message's content."""
+    """Meanings of a template's names: all the messages, one message, or a message's content."""
 
     def __init__(self, tree: nodes.Template) -> None:
         self._loops: list[tuple[Scope, nodes.For]] = []

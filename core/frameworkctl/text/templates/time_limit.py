@@ -23,7 +23,7 @@ def _watchdog_of(process: int) -> _Watchdog:
 
 
 class _Expired(BaseException):
-    """What the watchdog raises inside a thread; no Exception, so that no template code catches it."""
+    """Raised by the watchdog inside a thread; no Exception, so that no template code catches it."""
 
 
 class _Ticket:

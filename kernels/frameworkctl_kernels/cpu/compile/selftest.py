@@ -1,4 +1,4 @@
-"""Whether freshly compiled kernels compute what they should: run in a process of its own, because they may crash it.
+"""Self-test of freshly compiled kernels: run in a process of its own, because they may crash it.
 
 ``python -m frameworkctl_kernels.cpu.compile.selftest LIBRARY`` ends with status 0 if every check holds. Free of
 torch, so that it takes a fraction of a second.

@@ -1,4 +1,4 @@
-"""What all kinds of ``frameworkctl bench`` share: options and their values, results in files."""
+"""Parts that all kinds of ``frameworkctl bench`` share: options and their values, results in files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What doctor looks at that needs no torch: packages, compiler, processor, drivers, memory, disk, plugins."""
+"""Checks of ``doctor`` that need no torch: packages, compiler, processor, drivers, memory, disk, plugins."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ A line that ends in \\ goes on in the next; \"\"\" begins and ends a text of sev
 
 
 class Conversation:
-    """What was said so far. When it is ``typed``, there are commands, and Ctrl-C stops an answer."""
+    """Conversation so far. When it is ``typed``, there are commands, and Ctrl-C stops an answer."""
 
     def __init__(self, client: Client, fields: dict[str, Any], system: str | None, *, typed: bool) -> None:
         self.client, self.fields, self.system, self.typed = client, fields, system, typed

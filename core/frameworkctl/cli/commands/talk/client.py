@@ -15,7 +15,7 @@ CONNECT_TIMEOUT = 10.0  # seconds; an answer may take as long as it takes
 
 
 class ServerError(ConfigError):
-    """What the server, or the way to it, said."""
+    """Error of a server, or of the connection to it."""
 
 
 class Client:

@@ -1,4 +1,4 @@
-"""What chat and complete share: their options, reading what a person or a pipe says, showing what comes back."""
+"""Parts that chat and complete share: their options, reading what a person or a pipe says, showing what comes back."""
 
 from __future__ import annotations
 
