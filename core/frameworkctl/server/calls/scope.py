@@ -40,7 +40,6 @@ class CallScope:
         self.request: Any = None
         self._guards: dict[str, Guard] = {}  # by model
         self._searches = 0  # that are running
-        self.pipeline = Pipeline(service, self)
 
     @property
     def models(self) -> Mapping[str, ServedModel]:
@@ -50,12 +49,22 @@ class CallScope:
     def options(self) -> Mapping[str, Any]:
         return self.service.options.plugin_options
 
+    @property
+    def pipeline(self) -> Pipeline:
+        return Pipeline(self.service, self)
+
     def health(self) -> Mapping[str, Any]:
         return self.service.health()
 
     def close(self) -> None:
+        """End all work of the call, and the circle of references through its guards.
+
+        A decoded request may take tens of megabytes, which would stay until the garbage collector looks for circles.
+        """
         for client, stream in self._open:
             client.close(stream)
+        for guard in self._guards.values():
+            guard.close()
 
     def model(self, name: str | None, tasks: frozenset[str]) -> LocalModel:
         found = self.service.model(name, tasks)

@@ -37,6 +37,11 @@ class Guard:
             self._filters = self._make()
         return self._filters
 
+    def close(self) -> None:
+        """Let go of the filters and of the request that they are made for. Nothing passes afterwards: RuntimeError."""
+        self._make, self._filters = _closed, None
+        self._prompts.clear()
+
     def apart(self) -> Guard:
         """Another one with filters of its own, for a thread."""
         return Guard(self._make, self.vocabulary)
@@ -106,6 +111,10 @@ class Guard:
         if shown == prompt.text and all(self.text(text) == text for text in texts):
             return prompt
         return msgspec.structs.replace(prompt, token_ids=[], text=shown if shown is not None else self.text(texts[1]))
+
+
+def _closed() -> list[OutputFilter]:
+    raise RuntimeError("the call of these filters has ended")
 
 
 class _Stream:
